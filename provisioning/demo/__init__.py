@@ -1,0 +1,20 @@
+"""``./kazasu demo``: the terminal, the cards and the town hall on one web page, all of it real.
+
+A broker, a ledger and one terminal run as processes of their own, in a directory that the demo
+makes and takes away again. Only the card reader and the terminal's panel are simulated, so the
+demo needs neither root nor hardware. ``--check`` runs the same without a browser and proves every
+record; ``--plant`` spoils one thing, and the check has to name it.
+
+==============  =====================================================================
+``samples``     the sample cards: whose, what the terminal must say to each
+``town``        the demo's town: keys, roster, publications, settings of the processes
+``processes``   starting, stopping and killing; nothing outlives the demo
+``wire_cut``    the LAN cable between terminal and broker, which can be pulled
+``panel``       what the terminal's pins and display do, as seen from outside
+``watch``       each record's way: journalled, sent, received
+``hand``        holds cards to the reader
+``stage``       all of that together, for the page and the check
+``page``        the web page; ``views`` its parts, ``texts`` its words
+``check``       the run without a browser; ``plants`` spoils it
+==============  =====================================================================
+"""

@@ -1,0 +1,93 @@
+"""What the demo shows at one moment: plain values that the stage makes and the page draws."""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class Way(IntEnum):
+    """How far a record has come. Each step is seen where it happens, never assumed."""
+
+    JOURNALLED = 1
+    """Synced to the terminal's disk: read from its journal."""
+    SENT = 2
+    """Committed by the town hall: read from the ledger's database."""
+    RECEIVED = 3
+    """The terminal has checked the ledger's signed receipt: read from its journal."""
+
+
+class Switch(StrEnum):
+    """What one may do to the town."""
+
+    RUSH = "rush"
+    LAN = "lan"
+    BROKER = "broker"
+    POWER = "power"
+    PERMIT = "permit"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record as the page lists it; ``holder`` is the roster's id, "" where nobody is known."""
+
+    epoch: str
+    seq: int
+    at_ms: int
+    mono_ms: int
+    kind: str
+    result: str
+    reason: str
+    holder: str
+    detail: str
+    way: Way
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Records on the terminal's disk, of them proven, and those still on their way."""
+
+    recorded: int = 0
+    received: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Recorded, but not yet under a receipt."""
+        return self.recorded - self.received
+
+
+@dataclass(frozen=True, slots=True)
+class PanelState:
+    """The terminal's pins and display; ``frame`` is base64 of 1,024 bytes, 1 bit a dot."""
+
+    power: bool = False
+    frame: str = ""
+    ring: bool = False
+    cross: bool = False
+    strike: bool = False
+    hertz: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Everything the page draws."""
+
+    panel: PanelState
+    lying: str
+    lan: bool
+    broker: bool
+    permitted: bool
+    publishing: bool
+    rush_left: int
+    rows: tuple[Row, ...]
+    counts: Counts
+    done: frozenset[int]
+    said: tuple[int, str, str] = (0, "", "")
+    """Number, text key and detail of the last thing to be told; the number tells a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A changed permit before it is signed: for whom, and how many others it leaves alone."""
+
+    number: int
+    gains: bool
+    others: int

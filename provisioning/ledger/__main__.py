@@ -1,0 +1,200 @@
+"""The ledger's commands: serve, verify, show, export (see ``--help``)."""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from provisioning.authority_files import read, read_ec_key
+from provisioning.ledger.collector import Collector, Road
+from provisioning.ledger.enrolled import Enrolled, EnrolmentDirectory, read_enrolled
+from provisioning.ledger.intake import Intake
+from provisioning.ledger.store import Reading, Store, StoreError
+from provisioning.ledger.totals import as_csv, as_jsonl, lines
+from provisioning.ledger.verify import ChainVerdict, proven, verify_ledger
+from provisioning.ledger.words import FAULTS, Language, word
+from provisioning.mqtt import BrokerAddress
+from provisioning.town import Town, TownError, open_town
+
+DATABASE = "ledger.db"
+KEY = "ledger.key"
+_FORMATS = {"csv": as_csv, "jsonl": as_jsonl}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when all is well, 1 when something is wrong, 2 when it cannot run."""
+    options = _parser().parse_args(argv)
+    shape = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=shape)
+    try:
+        return int(options.run(options))
+    except (TownError, StoreError, OSError) as error:
+        print(f"kazasu ledger: {error}", file=sys.stderr)
+        return 2
+
+
+def database_of(town: Town) -> Path:
+    """Where a town's ledger lies unless told otherwise."""
+    return town.client("ledger") / DATABASE
+
+
+def ledger_keys(town: Town) -> list[ec.EllipticCurvePublicKey]:
+    """The public keys that receipts may be signed with: every ``ledger/*.pub`` of the town.
+
+    Raises:
+        TownError: there is none, or one is damaged.
+    """
+    keys = []
+    for path in sorted(town.client("ledger").glob("*.pub")):
+        try:
+            key = load_pem_public_key(read(path))
+        except ValueError as error:
+            raise TownError(f"{path}: no readable public key ({error})") from None
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise TownError(f"{path}: a ledger's key is P-256")
+        keys.append(key)
+    if not keys:
+        folder = town.client("ledger")
+        raise TownError(f"{folder} holds no ledger.pub; put the town's public key back")
+    return keys
+
+
+def _serve(options: argparse.Namespace) -> int:
+    town = open_town(options.town)
+    key = read_ec_key(town.client("ledger") / KEY)
+    address = BrokerAddress(options.host or town.broker_names[0], options.port or town.broker_port)
+    store = Store(options.database or database_of(town))
+    try:
+        intake = Intake(store, EnrolmentDirectory(town.folder / "terminals"), key)
+        collector = Collector(intake, Road(town.site, address, town.client("ledger")))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: collector.stop())
+        collector.run()
+    finally:
+        store.close()
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    town, enrolled = _town_of(options)
+    with Reading(options.database) as held:
+        verdicts = verify_ledger(held, enrolled, ledger_keys(town))
+        aside = sum(1 for _ in held.quarantined())
+    broken = [one for one in verdicts if one.broken]
+    records = sum(one.records for one in verdicts)
+    if options.json:
+        report = {
+            "whole": not broken,
+            "records": records,
+            "quarantined": aside,
+            "chains": [asdict(one) for one in verdicts],
+        }
+        print(json.dumps(report, ensure_ascii=False, indent=1))
+    else:
+        for one in verdicts:
+            print(_told(one, options.language))
+        print(_sum(records, aside, len(broken), options.language))
+    return 1 if broken else 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    _, enrolled = _town_of(options)
+    with Reading(options.database) as held:
+        newest = proven(held.records(newest=options.number), enrolled)
+        # The latest stands last, where the eye is.
+        for line in reversed(deque(lines(newest, options.language))):
+            print(line)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    _, enrolled = _town_of(options)
+    with Reading(options.database) as held, held.snapshot():
+        for line in _FORMATS[options.format](proven(held.records(), enrolled)):
+            sys.stdout.write(line)
+    return 0
+
+
+def _told(one: ChainVerdict, language: Language) -> str:
+    about = f"{one.terminal} {one.epoch}: "
+    if one.broken is None:
+        if language is Language.JA:
+            return f"{about}{one.upto}番まで {one.records}件 すべて確認できました"
+        return f"{about}{one.records} records up to number {one.upto}, all proven"
+    what = word(FAULTS, one.broken.fault, language)
+    if language is Language.JA:
+        return f"{about}{one.broken.seq}番 {what} [{one.broken.fault}] {one.broken.detail}".rstrip()
+    return (
+        f"{about}number {one.broken.seq}: {what} [{one.broken.fault}] {one.broken.detail}".rstrip()
+    )
+
+
+def _sum(records: int, aside: int, broken: int, language: Language) -> str:
+    if language is Language.JA:
+        verdict = f"異常 {broken}か所" if broken else "chain ok"
+        return f"台帳: 記録 {records}件、隔離 {aside}件、{verdict}"
+    verdict = f"{broken} broken" if broken else "chain ok"
+    return f"ledger: {records} records, {aside} quarantined, {verdict}"
+
+
+def _town_of(options: argparse.Namespace) -> tuple[Town, Enrolled]:
+    """The town whose certificates count: named, or the one the database lies in."""
+    folder = options.town or options.database.absolute().parent.parent
+    try:
+        town = open_town(folder)
+    except TownError as error:
+        raise TownError(f"{error}; or name the town directory with --town") from None
+    return town, read_enrolled(town.folder / "terminals")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kazasu ledger", description="The town hall's store of records, and its proofs."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="collect records from the broker until stopped")
+    serve.add_argument("--town", type=Path, required=True, help="the town directory")
+    serve.add_argument("--host", default="", help="the broker, if not the one in town.toml")
+    serve.add_argument("--port", type=int, default=0, help="its port, if not the one in town.toml")
+    serve.add_argument("--database", type=Path, help=f"default: ledger/{DATABASE} in the town")
+    serve.set_defaults(run=_serve)
+    reading = dict(_reading_commands(commands))
+    reading["verify"].add_argument("--json", action="store_true", help="for programs")
+    reading["show"].add_argument("-n", "--number", type=int, default=20, help="default: 20")
+    reading["export"].add_argument("--format", choices=sorted(_FORMATS), default="csv")
+    return parser
+
+
+def _reading_commands(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    japanese = os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("ja")
+    for name, run, purpose in (
+        ("verify", _verify, "prove every record from its bytes; names the first fault; 1 if any"),
+        ("show", _show, "the latest records, for people"),
+        ("export", _export, "all proven records, as CSV or as JSON lines with their signatures"),
+    ):
+        command = commands.add_parser(name, help=purpose)
+        command.add_argument("database", type=Path, help=f"the ledger's file, {DATABASE}")
+        command.add_argument("--town", type=Path, help="default: the town the database lies in")
+        command.add_argument(
+            "--language",
+            type=Language,
+            choices=list(Language),
+            default=Language.JA if japanese else Language.EN,
+        )
+        command.set_defaults(run=run)
+        yield name, command
+
+
+if __name__ == "__main__":
+    sys.exit(main())

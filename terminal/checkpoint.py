@@ -1,0 +1,84 @@
+"""The last punches, kept aside so that a start need not read the whole journal.
+
+The journal is the truth; this is only a shortcut. A checkpoint counts if it is of this journal's
+epoch and its record still has the hash it had then; otherwise everything is folded anew. Missing,
+damaged or foreign, it costs a slower start and nothing else.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from terminal.core.attendance import LastPunch
+from terminal.core.moment import ClockQuality, ClockState, Stamp, from_ms
+from terminal.core.records import Punch
+from terminal.core.state import State, recall
+from terminal.journal import Journal, Stored
+from terminal.store import Documents, StoreError
+
+log = logging.getLogger(__name__)
+
+NAME = "checkpoint"
+VERSION = 1
+
+
+def restore(state: State, journal: Journal, documents: Documents) -> State:
+    """``state`` with what the journal's records have made of it."""
+    after = 0
+    try:
+        content = documents.get(NAME)
+        if content is not None and _fits(content, journal):
+            state = replace(state, punches=_punches_of(content))
+            after = int(content["seq"])
+    except (StoreError, KeyError, TypeError, ValueError) as error:
+        log.warning("the checkpoint cannot be used, reading the whole journal: %s", error)
+        after = 0
+        state = replace(state, punches={})
+    for _, entry in journal.entries(after):
+        state = recall(state, entry)
+    return state
+
+
+def keep(state: State, journal: Journal, documents: Documents) -> None:
+    """Write down what ``restore`` would otherwise fold from the journal; a failure is logged."""
+    seq, digest = journal.head()
+    punches = {holder: _members(last) for holder, last in state.punches.items()}
+    content = {"v": VERSION, "epoch": journal.epoch, "seq": seq, "hash": digest, "punches": punches}
+    try:
+        documents.put(NAME, content)
+    except StoreError as error:
+        log.warning("no checkpoint was written: %s", error)
+
+
+def _fits(content: Mapping[str, Any], journal: Journal) -> bool:
+    seq = content["seq"]
+    if content["v"] != VERSION or content["epoch"] != journal.epoch or not isinstance(seq, int):
+        return False
+    if not 0 < seq <= journal.head()[0]:
+        return False
+    record = next(journal.records(seq - 1), None)
+    return isinstance(record, Stored) and record.hash == content["hash"]
+
+
+def _members(last: LastPunch) -> dict[str, object]:
+    stamp = last.stamp
+    return {
+        "punch": last.punch.value,
+        "at_ms": stamp.at_ms,
+        "boot": stamp.boot,
+        "mono_ms": stamp.mono_ms,
+        "clock": stamp.quality.state.value,
+        "age_s": stamp.quality.age_s,
+        "error_ms": stamp.quality.error_ms,
+    }
+
+
+def _punches_of(content: Mapping[str, Any]) -> dict[str, LastPunch]:
+    return {str(holder): _last_punch(one) for holder, one in content["punches"].items()}
+
+
+def _last_punch(one: Mapping[str, Any]) -> LastPunch:
+    quality = ClockQuality(ClockState(one["clock"]), int(one["age_s"]), int(one["error_ms"]))
+    stamp = Stamp(from_ms(int(one["at_ms"])), str(one["boot"]), int(one["mono_ms"]), quality)
+    return LastPunch(Punch(one["punch"]), stamp)

@@ -1,0 +1,51 @@
+"""What a terminal knows between two events. Frozen: ``step`` makes a new one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from terminal.core.attendance import LastPunch
+from terminal.core.reasons import Reason
+from terminal.core.records import Entry, Punch, RecordKind
+from terminal.core.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All state of the loop.
+
+    ``chosen`` is the punch of a pressed button, for one tap or eight seconds. ``showing`` names
+    what the display shows: starting, idle, reading, outcome, card-left or fault. ``unwritten``
+    are notes about the terminal itself that wait for the journal; a tap's entries never wait.
+    """
+
+    rules: Rules
+    punches: Mapping[str, LastPunch] = field(default_factory=dict)
+    chosen: Punch | None = None
+    showing: str = "starting"
+    card_present: bool = False
+    reader_ok: bool = False
+    reader_blocked: bool = False
+    link_up: bool = False
+    clock_known: bool = False
+    cannot_record: bool = False
+    failed_devices: frozenset[str] = frozenset()
+    unwritten: tuple[Entry, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Whether cards can be read: the reader is there and no mute card lies on it."""
+        return self.reader_ok and not self.reader_blocked
+
+
+def recall(state: State, entry: Entry) -> State:
+    """The state after ``entry`` was recorded, for what must outlive a restart: the last punches.
+
+    Applied to each new record by the controller and to the whole journal at start, so both roads
+    lead to the same state. Duplicates and denials change nothing.
+    """
+    if entry.kind is not RecordKind.ATTENDANCE or entry.punch is None or entry.holder is None:
+        return state
+    if entry.reason is Reason.ALREADY_PUNCHED:
+        return state
+    punches = {**state.punches, entry.holder: LastPunch(entry.punch, entry.stamp)}
+    return replace(state, punches=punches)

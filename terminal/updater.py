@@ -1,0 +1,273 @@
+"""The errand thread: fetches publications, has them verified, activates them between taps.
+
+received -> verified (python-tuf's client, all signatures and hashes) -> staged (every document
+read as values, everything synced) -> active (one rename; then the loop is told). Whatever goes
+wrong on the way leaves the active set as it was and is told once, as a code of ``Refusal``.
+
+Never an older publication, also after a restart: the verifier starts from the active set's own
+metadata, and the number is held against the active one and the least that the boot files name.
+Roster, permits and trust never go back. Only this terminal's own settings are on trial: if it is
+not well within TRIAL_S after they changed, the former ones hold again, until the town publishes
+others or the terminal restarts and the next publication comes.
+
+An index costs nothing to forge, so attempts after a refusal wait longer and longer, and a refusal
+that says nothing new is not told again: a hostile broker fills no journal.
+
+tuf is imported here and in the ``updater_`` rooms only. Its HTTP fetcher is never made.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from terminal.core.events import PublicationAged, PublicationRefused, RulesActivated
+from terminal.core.moment import Stamp
+from terminal.core.rules import TerminalSettings
+from terminal.updater_active import (
+    Active,
+    UpdaterSettings,
+    expired_in,
+    read_active,
+    with_settings,
+)
+from terminal.updater_attempt import Attempt, Outcome
+from terminal.updater_reasons import Interrupted, Refused
+from terminal.updater_road import Road, Subscribe
+from terminal.updater_store import Store
+from terminal.wire.messages import CfgState
+from terminal.wire.topics import Name, row, topic_filter
+
+log = logging.getLogger(__name__)
+
+TRIAL_S = 120.0
+REFRESH_S = 3600.0
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+LOOK_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """For the shell, before the RulesActivated of the same publication: what is not the core's."""
+
+    active: Active
+
+
+Emitted = Activated | CfgState | RulesActivated | PublicationRefused | PublicationAged
+
+
+def _always() -> bool:
+    return True
+
+
+def _nothing() -> None:
+    pass
+
+
+class Updater:
+    """Owns the sets on disk and the errand thread.
+
+    ``emit`` puts into the inbox; ``stamp`` gives the present moment; ``healthy`` says whether
+    broker and devices are reached; ``beat`` tells the watchdog that the thread lives.
+    """
+
+    def __init__(
+        self,
+        settings: UpdaterSettings,
+        subscribe: Subscribe,
+        emit: Callable[[Emitted], None],
+        stamp: Callable[[], Stamp],
+        *,
+        healthy: Callable[[], bool] = _always,
+        beat: Callable[[], None] = _nothing,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._subscribe = subscribe
+        self._emit = emit
+        self._stamp = stamp
+        self._healthy = healthy
+        self._beat = beat
+        self._now = now
+        self._store = Store(settings.folder)
+        self._road = Road(settings.site, settings.terminal, settings.seal_key, subscribe, beat, now)
+        self._thread = threading.Thread(target=self._run, name="errand", daemon=True)
+        self._end_subscription: Callable[[], None] = _nothing
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._index: bytes | None = None
+        self._arrivals = 0
+        self._active: Active | None = None
+        self._former: Active | None = None
+        self._failed: TerminalSettings | None = None
+        self._trial_ends = 0.0
+        self._told = ("", "")
+        self._stale: str | None = None
+        self._pause = SHORTEST_PAUSE_S
+        self._attempted = 0
+        self._next_attempt = 0.0
+        self._next_refresh = now() + REFRESH_S
+
+    def load_active(self) -> Active | None:
+        """The stored publication, proven again without asking for its date; before ``start``.
+
+        Emits PublicationAged, and PublicationRefused where what is stored is not what was signed;
+        then there is none, and the next one that can be fetched is taken.
+        """
+        self._settings.folder.mkdir(parents=True, exist_ok=True)
+        folder = self._store.active()
+        if folder is None:
+            return None
+        try:
+            active = read_active(
+                folder, self._store.settings(), self._settings.pin, self._settings.terminal
+            )
+        except Refused as refused:
+            log.warning("the stored publication cannot be used: %s", refused)
+            self._tell(refused)
+            return None
+        self._active = active
+        self._tell_age()
+        return active
+
+    def listen(self) -> None:
+        """Subscribe to the index; what comes is looked at by ``turn``."""
+        self._end_subscription = self._subscribe(
+            topic_filter(Name.INDEX, self._settings.site), self._index_came
+        )
+
+    def start(self) -> None:
+        """Listen, and let the thread take its turns."""
+        self.listen()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, at the latest after the present chunk; idempotent."""
+        self._stopping.set()
+        self._road.stop()
+        self._wake.set()
+        self._end_subscription()
+        self._end_subscription = _nothing
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _index_came(self, _topic: str, payload: bytes) -> None:
+        """On the link's thread: keep the newest index only."""
+        if len(payload) <= row(Name.INDEX).longest:
+            self._index = payload
+            self._arrivals += 1
+            self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._beat()
+            try:
+                self.turn()
+            except Exception:
+                # A fault of ours, or of a library on bytes nobody thought of; the set in force
+                # stays, and the next index is looked at again.
+                log.exception("an attempt to update failed")
+            self._wake.wait(LOOK_EVERY_S)
+            self._wake.clear()
+
+    def turn(self) -> None:
+        """What is due now: the trial, an attempt, the hourly look. Called by the thread."""
+        self._try_settings()
+        now = self._now()
+        if now >= self._next_refresh:
+            self._next_refresh = now + REFRESH_S
+            self._attempted = -1
+            self._tell_age()
+        new = self._index is not None and self._arrivals != self._attempted
+        if new and now >= self._next_attempt:
+            self._fetch()
+
+    def _fetch(self) -> None:
+        self._attempted = arrivals = self._arrivals
+        index = self._index or b""
+        number = 0 if self._active is None else self._active.number
+        attempt = Attempt(self._settings, self._store, self._road, number)
+        try:
+            outcome = attempt.run(index, lambda latest: self._report("fetching", latest))
+        except Interrupted:
+            return
+        except OSError as error:
+            log.warning("a publication could not be stored: %s", error)
+            self._wait()
+        except Refused as refused:
+            self._wait()
+            if arrivals == self._arrivals:
+                self._tell(refused)
+        else:
+            self._pause = SHORTEST_PAUSE_S
+            self._told = ("", "")
+            if outcome is not None:
+                self._take(outcome)
+
+    def _wait(self) -> None:
+        """Put the next attempt off, twice as long each time; the present index counts again."""
+        self._attempted = -1
+        self._next_attempt = self._now() + self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
+
+    def _take(self, outcome: Outcome) -> None:
+        """Put the fetched publication into force; only the settings may be tried."""
+        active, in_force = outcome.active, self._active
+        if in_force is not None and in_force.number == active.number:
+            # Only signed anew; settings that failed or are on trial stay what they are.
+            self._store.activate(outcome.draft, on_trial=self._store.settings() is not None)
+            self._tell_age()
+            return
+        tried = in_force is not None and in_force.rules.settings != active.rules.settings
+        self._store.activate(outcome.draft, on_trial=tried)
+        self._former = None
+        if tried and in_force is not None:
+            if active.rules.settings == self._failed:
+                active = with_settings(active, in_force)
+            else:
+                self._former, self._trial_ends = in_force, self._now() + TRIAL_S
+        self._hand_over(active)
+        self._try_settings()
+
+    def _try_settings(self) -> None:
+        """Confirm settings on trial once the terminal is well, or go back to the former ones."""
+        if self._former is None or self._active is None:
+            return
+        if self._healthy():
+            self._former = None
+            self._store.confirm()
+        elif self._now() >= self._trial_ends:
+            log.warning("not well with the new settings; the former ones hold again")
+            self._failed = self._active.rules.settings
+            active, self._former = with_settings(self._active, self._former), None
+            self._hand_over(active, "settings_failed")
+
+    def _hand_over(self, active: Active, error: str = "") -> None:
+        self._active = active
+        self._emit(Activated(active))
+        self._emit(RulesActivated(self._stamp(), active.rules))
+        self._report("active", active.number, error)
+        self._tell_age()
+
+    def _tell(self, refused: Refused) -> None:
+        """Tell a refusal unless it is the one that was told last."""
+        log.warning("publication refused: %s", refused)
+        if (refused.reason, refused.file) != self._told:
+            self._told = (refused.reason, refused.file)
+            self._emit(PublicationRefused(self._stamp(), refused.reason, refused.file))
+            self._report("refused", 0, refused.reason)
+
+    def _tell_age(self) -> None:
+        """Tell when the active set's time is over, and when it no longer is."""
+        folder = self._store.active()
+        expired = "" if folder is None else expired_in(folder, datetime.now(UTC))
+        if expired != self._stale:
+            self._stale = expired
+            self._emit(PublicationAged(self._stamp(), stale=bool(expired), detail=expired))
+
+    def _report(self, state: str, latest: int, error: str = "") -> None:
+        installed = 0 if self._active is None else self._active.number
+        at_ms = self._stamp().at_ms
+        self._emit(CfgState(at_ms, installed, latest or installed, state, error))

@@ -1,0 +1,182 @@
+"""The page in a real browser, over the real demo: what a person sees and does.
+
+With ``KAZASU_PICTURE=1`` the picture of the page that the README shows is made anew.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from provisioning import parts
+
+ROOT = Path(__file__).resolve().parents[3]
+PICTURE = ROOT / "provisioning" / "demo" / "page.png"
+WIDTH, HEIGHT = 1366, 768
+PATIENCE_MS = 15_000
+START_S = 60
+BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--mute-audio"]
+LIT_DOTS = """
+canvas => {
+  const dots = canvas.getContext('2d').getImageData(0, 0, 128, 64).data;
+  let lit = 0;
+  for (let place = 0; place < dots.length; place += 4) lit += dots[place] > 128;
+  return lit;
+}
+"""
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A running demo; gives the page's address."""
+    command = [sys.executable, "-m", "provisioning.demo", "--no-browser"]
+    demo = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert demo.stdout is not None
+    said = []
+    found = None
+    while found is None:
+        line = demo.stdout.readline()
+        said.append(line)
+        assert line, "".join(said)
+        found = re.search(r"http://127\.0\.0\.1:\d+/", line)
+    yield found[0]
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(START_S) == 0
+    demo.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def shared_page(address: str) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=parts.chromium(), args=BROWSER, env=dict(parts.environment())
+        )
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.set_default_timeout(PATIENCE_MS)
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def page(shared_page: Page, address: str) -> Page:
+    """The page, freshly loaded; requests to anybody else fail the test that made them."""
+    strangers: list[str] = []
+    shared_page.on("request", lambda asked: _note_stranger(asked.url, address, strangers))
+    shared_page.goto(address)
+    expect(shared_page.locator(".kz-oled")).to_be_visible()
+    assert strangers == []
+    return shared_page
+
+
+def _note_stranger(url: str, address: str, strangers: list[str]) -> None:
+    socket = address.replace("http", "ws", 1)
+    if not url.startswith((address, socket, "data:", "blob:")):
+        strangers.append(url)
+
+
+def newest(page: Page, text: str = "") -> str:
+    """The reason code of the newest record (with ``text`` in it)."""
+    row = page.locator("tbody tr[data-reason]").filter(has_text=text).first
+    return row.get_attribute("data-reason") or ""
+
+
+def test_the_page_fits_one_screen_and_its_display_shows_something(page: Page) -> None:
+    fits = "[document.documentElement.scrollHeight, document.documentElement.scrollWidth]"
+    assert page.evaluate(fits) == [HEIGHT, WIDTH]
+    assert page.locator(".kz-oled").evaluate(LIT_DOTS) > 100
+
+
+def test_key_one_taps_suzukis_card_the_ring_lights_and_the_record_is_received(page: Page) -> None:
+    page.keyboard.press("1")
+    expect(page.locator(".kz-lamp.ring")).to_have_class(re.compile(r"\bon\b"))
+    expect(page.locator(".kz-door")).to_have_class(re.compile(r"\bopen\b"))
+    row = page.locator("tbody tr[data-reason=permitted]").first
+    expect(row).to_contain_text("鈴木")
+    expect(row).to_have_attribute("data-stage", "3")
+    expect(page.locator(".kz-steps .done").first).to_be_visible()
+    if os.environ.get("KAZASU_PICTURE"):
+        page.screenshot(path=PICTURE)
+
+
+def test_a_click_on_satos_card_is_refused_with_the_cross(page: Page) -> None:
+    page.locator("[data-key=sato]").click()
+    expect(page.locator(".kz-lamp.cross")).to_have_class(re.compile(r"\bon\b"))
+    expect(page.locator("tbody tr[data-reason=no_permit]").first).to_contain_text("佐藤")
+    expect(page.locator(".kz-door")).not_to_have_class(re.compile(r"\bopen\b"))
+
+
+def test_a_card_dragged_onto_the_reader_lies_there_until_it_is_taken(page: Page) -> None:
+    card = page.locator("[data-key=suzuki]")
+    card.drag_to(page.locator("#kz-reader"))
+    expect(card).to_have_attribute("aria-pressed", "true")
+    card.click()
+    expect(card).to_have_attribute("aria-pressed", "false")
+
+
+def test_with_the_lan_pulled_taps_go_on_and_arrive_when_it_is_plugged_in(page: Page) -> None:
+    lan = page.locator("[data-key=lan]")
+    lan.click()
+    expect(lan).to_have_attribute("aria-checked", "true")
+    page.keyboard.press("2")
+    waiting = page.locator("tbody tr[data-reason=no_permit]").first
+    expect(waiting).to_have_attribute("data-stage", "1")
+    lan.click()
+    expect(lan).to_have_attribute("aria-checked", "false")
+    expect(waiting).to_have_attribute("data-stage", "3", timeout=60_000)
+    expect(page.locator(".kz-counts dd").first).to_have_text("0")
+
+
+def test_a_changed_permit_is_signed_and_the_terminal_takes_it(page: Page) -> None:
+    permit = page.locator("[data-key=permit]")
+    for outcome in ("no_permit", "permitted"):
+        permit.click()
+        expect(page.locator(".kz-paper")).to_contain_text("鈴木")
+        before = page.locator("tbody tr[data-reason=publication_active]").count()
+        page.locator(".kz-paper .go").click()
+        active = page.locator("tbody tr[data-reason=publication_active]")
+        expect(active).to_have_count(before + 1)
+        page.keyboard.press("1")
+        row = page.locator(f"tbody tr[data-reason={outcome}]").filter(has_text="鈴木")
+        expect(row.first).to_have_class(re.compile(r"\bfresh\b"))
+
+
+def test_a_button_and_a_card_make_a_punch(page: Page) -> None:
+    page.locator(".kz-key").first.click()
+    page.keyboard.press("1")
+    expect(page.locator("tbody tr[data-reason=punched_in]").first).to_contain_text("鈴木")
+
+
+def test_without_power_the_terminal_is_dark_and_comes_back(page: Page) -> None:
+    power = page.locator("[data-key=power]")
+    power.click()
+    expect(page.locator(".kz-dead")).to_be_visible()
+    assert page.locator(".kz-oled").evaluate(LIT_DOTS) == 0
+    page.keyboard.press("1")
+    expect(page.locator(".kz-say")).to_be_visible()
+    power.click()
+    expect(page.locator(".kz-dead")).to_be_hidden()
+    expect(page.locator("tbody tr[data-reason=started]").first).to_be_visible()
+
+
+def test_the_language_changes_on_the_page_and_on_the_terminal(page: Page) -> None:
+    page.locator(".kz-plain.language").click()
+    expect(page.locator("main")).to_have_attribute("lang", "en")
+    expect(page.locator(".kz-records h2")).to_have_text("Records")
+    page.locator(".kz-plain.language").click()
+    expect(page.locator("main")).to_have_attribute("lang", "ja")
+
+
+def test_everything_that_can_be_pressed_has_a_name_for_those_who_cannot_see(page: Page) -> None:
+    for button in page.locator("button").all():
+        name = button.get_attribute("aria-label") or button.inner_text()
+        assert name.strip()
