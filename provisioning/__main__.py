@@ -6,10 +6,10 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from provisioning import authority, documents, publication, publish
+from provisioning import authority, documents, publication, publish, signing_roles
 from provisioning.broker import Broker, BrokerError
 from provisioning.ledger import __main__ as ledger
 from provisioning.mqtt import BrokerUnreachable, DeliveryRefused, connect_client
@@ -18,6 +18,7 @@ from provisioning.preview import Preview
 from provisioning.publication import GuardRefused
 from provisioning.town import Town, TownError, open_town
 
+AddParser = Callable[..., argparse.ArgumentParser]
 DONE, FAILED, DECLINED = 0, 1, 1
 FAULTS = (TownError, BrokerError, BrokerUnreachable, DeliveryRefused, MissingPartError, OSError)
 
@@ -109,6 +110,8 @@ def _renew(options: argparse.Namespace) -> int:
 
 
 def _put(town: Town, options: argparse.Namespace) -> int:
+    if warning := signing_roles.root_warning(town):
+        print(f"CAUTION: {warning}", file=sys.stderr)
     try:
         connection = connect_client(town, "publisher", options.host, options.port)
     except BrokerUnreachable as error:
@@ -160,7 +163,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    init = _command(commands, "init", _init, "make a town, or complete one")
+    add: AddParser = commands.add_parser
+    init = _command(add, "init", _init, "make a town, or complete one")
     init.add_argument("--site", required=True, help="the town's name in topics: a-z, 0-9 and -")
     init.add_argument(
         "--broker-name",
@@ -170,14 +174,14 @@ def _parser() -> argparse.ArgumentParser:
         help="how terminals call the broker; the first counts (default: localhost)",
     )
     init.add_argument("--port", type=int, default=8883, help="the broker's port (default: 8883)")
-    terminal = _command(commands, "terminal", _terminal, "make the identity of a terminal")
+    terminal = _command(add, "terminal", _terminal, "make the identity of a terminal")
     terminal.add_argument("terminal", nargs="+", help="its name: 1 to 32 of a-z, 0-9 and -")
-    card = _command(commands, "card", _card, "make a staff card's key and certificate")
+    card = _command(add, "card", _card, "make a staff card's key and certificate")
     card.add_argument("name", help="what the town's files call it; it is not on the card")
     card.add_argument("--algorithm", choices=sorted(authority.CARD_CAS), default="p256")
-    preview = _command(commands, "preview", _preview, "show what the next publication changes")
+    preview = _command(add, "preview", _preview, "show what the next publication changes")
     preview.add_argument("--json", action="store_true", help="for programs")
-    sign = _command(commands, "publish", _publish, "preview, sign and send the next publication")
+    sign = _command(add, "publish", _publish, "preview, sign and send the next publication")
     sign.add_argument("--json", action="store_true", help="the preview for programs")
     sign.add_argument("--yes", action="store_true", help="do not ask")
     sign.add_argument(
@@ -185,27 +189,30 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="the second yes that a publication with a CAUTION needs",
     )
-    send = _command(commands, "send", _send, "send the signed publication again, also elsewhere")
-    renew = _command(commands, "renew", _renew, "sign the timestamp for seven more days and send")
-    for command in (sign, send, renew):
-        command.add_argument("--host", default="", help="the broker, if not the town's own")
-        command.add_argument("--port", type=int, default=0, help="its port, if not the town's own")
-    broker = _command(commands, "broker", _broker, "run the broker until Ctrl-C")
-    broker.add_argument("--address", default="127.0.0.1", help="where it listens")
-    broker.add_argument("--port", type=int, default=0, help="its port, if not the town's own")
-    commands.add_parser("ledger", help="collect and prove records; see: ledger --help")
+    _add_roads(add, sign)
+    add("ledger", help="collect and prove records; see: ledger --help")
     return parser
 
 
+def _add_roads(add: AddParser, sign: argparse.ArgumentParser) -> None:
+    """Add the commands that go to a broker, and to all of them where it is."""
+    send = _command(add, "send", _send, "send the signed publication again, also elsewhere")
+    renew = _command(add, "renew", _renew, "sign the timestamp for seven more days and send")
+    for command in (sign, send, renew):
+        command.add_argument("--host", default="", help="the broker, if not the town's own")
+        command.add_argument("--port", type=int, default=0, help="its port, if not the town's own")
+    broker = _command(add, "broker", _broker, "run the broker until Ctrl-C")
+    broker.add_argument("--address", default="127.0.0.1", help="where it listens")
+    broker.add_argument("--port", type=int, default=0, help="its port, if not the town's own")
+
+
 def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    add: AddParser,
     name: str,
     run: object,
     purpose: str,
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(
-        name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}."
-    )
+    command = add(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
     command.set_defaults(run=run)
     command.add_argument("town", type=Path, help="the town directory")
     return command

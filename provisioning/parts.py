@@ -18,7 +18,6 @@ A part that was unpacked finds its libraries only with ``environment()``::
 
 import os
 import subprocess
-from functools import cache
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -61,7 +60,6 @@ def pcscd() -> Path:
     return _first("the smart-card daemon pcscd", "test", "usr/sbin/pcscd")
 
 
-@cache
 def pcscd_command() -> tuple[str, ...]:
     """How pcscd is started in the foreground, asking no polkit where it would ask one.
 

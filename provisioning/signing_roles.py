@@ -18,6 +18,7 @@ from provisioning.authority_files import Passphrase, no_passphrase
 from provisioning.town import Town, TownError
 
 ROOT_LIFE = timedelta(days=730)
+ROOT_WARNING = timedelta(days=90)
 KEYS = {Root.type: 3, Targets.type: 3, Snapshot.type: 1, Timestamp.type: 1}
 THRESHOLDS = {Root.type: 2, Targets.type: 2, Snapshot.type: 1, Timestamp.type: 1}
 FIRST_ROOT = "1.root.json"
@@ -83,6 +84,17 @@ def newest_root(town: Town) -> Root:
         raise TownError(f"{town.repository} holds no root; run: kazasu town init {town.folder}")
     path = metadata_path(town, f"{max(versions)}.root.json")
     return Metadata[Root].from_bytes(files.read(path)).signed
+
+
+def root_warning(town: Town, now: datetime | None = None) -> str:
+    """What to say when the root in force ends soon, "" as long as it does not.
+
+    Past its end terminals take nothing any more, not even a following root's publications.
+    """
+    left = newest_root(town).expires - (now or datetime.now(UTC))
+    if left > ROOT_WARNING:
+        return ""
+    return f"the root of publications ends in {max(left.days, 0)} days: make the following one"
 
 
 def _signer(path: Path, ask: Passphrase) -> CryptoSigner:

@@ -1,7 +1,8 @@
 """``python -m terminal --settings kazasu.toml``: run this terminal until it is told to end.
 
 Exit codes: 0 ended on request, 2 the command line or the settings are wrong, 3 the identity
-cannot be used, 4 the journal cannot be opened, 5 a device the terminal cannot be without (its
+cannot be used, 4 the journal or the store beside
+it cannot be opened, 5 a device the terminal cannot be without (its
 strike, its reader's program) could not be set up.
 """
 
@@ -16,6 +17,7 @@ from terminal.compose import Terminal
 from terminal.identity import IdentityError
 from terminal.journal import JournalError
 from terminal.ports import DeviceError
+from terminal.store import StoreError
 
 log = logging.getLogger("terminal")
 
@@ -23,6 +25,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     config.SettingsError: 2,
     IdentityError: 3,
     JournalError: 4,
+    StoreError: 4,
     DeviceError: 5,
 }
 

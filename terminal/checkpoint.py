@@ -8,6 +8,7 @@ damaged or foreign, it costs a slower start and nothing else.
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from terminal.core.attendance import LastPunch
@@ -15,12 +16,27 @@ from terminal.core.moment import ClockQuality, ClockState, Stamp, from_ms
 from terminal.core.records import Punch
 from terminal.core.state import State, recall
 from terminal.journal import Journal, Stored
-from terminal.store import Documents, StoreError
+from terminal.store import Documents, StoreDamagedError, StoreError
 
 log = logging.getLogger(__name__)
 
 NAME = "checkpoint"
 VERSION = 1
+
+
+def opened(path: Path) -> Documents:
+    """The documents at ``path``; damaged ones are set aside, because they are only a shortcut.
+
+    Raises:
+        StoreError: the folder cannot be made or read.
+    """
+    try:
+        return Documents(path)
+    except StoreDamagedError as error:
+        log.warning("set aside: %s", error)
+        for file in list(path.parent.glob(f"{path.name}*")):
+            file.rename(file.with_name(f"damaged-{file.name}"))
+        return Documents(path)
 
 
 def restore(state: State, journal: Journal, documents: Documents) -> State:
@@ -31,7 +47,7 @@ def restore(state: State, journal: Journal, documents: Documents) -> State:
         if content is not None and _fits(content, journal):
             state = replace(state, punches=_punches_of(content))
             after = int(content["seq"])
-    except (StoreError, KeyError, TypeError, ValueError) as error:
+    except (StoreError, AttributeError, KeyError, TypeError, ValueError) as error:
         log.warning("the checkpoint cannot be used, reading the whole journal: %s", error)
         after = 0
         state = replace(state, punches={})

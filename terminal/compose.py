@@ -28,7 +28,6 @@ from terminal.link import Link, LinkEvent, LinkSettings, ReceiptArrived
 from terminal.reader import Reader
 from terminal.recognition import ReadBy, Recognition
 from terminal.service import Item, Outputs, Service
-from terminal.store import Documents
 from terminal.updater import Activated, Emitted, Updater
 from terminal.updater_active import Active, UpdaterSettings, read_pin
 from terminal.updater_road import OnMessage
@@ -93,7 +92,7 @@ class Terminal:
                 capacity=settings.journal_capacity,
             )
         )
-        self._documents = self._closed_at_end(Documents(settings.state / "documents.json"))
+        self._documents = self._closed_at_end(checkpoint.opened(settings.state / "documents.json"))
         self.link = self._build_link()
         self.updater = self._build_updater()
         active = self.updater.load_active()

@@ -67,7 +67,7 @@ class Link:
         self._voice = Voice(source, stamp)
         gate = ReceiptGate(settings.terminal, source.epoch)
         self._ears = Ears(
-            settings.site, gate, settings.terminal, emit, self._refused, self._dropped
+            settings.site, gate, settings.terminal, self._receipted, self._refused, self._dropped
         )
         self._parts = Parts(self._drain, self._voice, self._ears, emit, stamp)
         self._back_off = BackOff(settings.first_delay_s, random.SystemRandom())
@@ -249,6 +249,10 @@ class Link:
         self._ears.remove(topic_filter)
         if self._talk is not None and self._talk.up:
             self._talk.session.unsubscribe(topic_filter)
+
+    def _receipted(self, receipt: ReceiptArrived) -> None:
+        self._drain.encourage()
+        self._emit(receipt)
 
     def _refused(self, reason: str) -> None:
         self._emit(ReceiptRefused(self._stamp(), reason))

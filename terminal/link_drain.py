@@ -86,9 +86,16 @@ class Drain:
             self._retry_s = RETRY_S
             return None
         self._cursor = self._received
-        self._paused_until = now + self._retry_s
-        self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
+        if now >= self._paused_until:
+            # Once for each attempt, however many of its records were refused.
+            self._paused_until = now + self._retry_s
+            self._retry_s = min(2 * self._retry_s, RETRY_MOST_S)
         return seq
+
+    def encourage(self) -> None:
+        """A receipt came, so the ledger is there again: a pause after refusals ends now."""
+        self._paused_until = 0.0
+        self._retry_s = RETRY_S
 
     def reopen(self) -> None:
         """Open the journal's file anew before it is read again."""

@@ -13,6 +13,8 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 
+from terminal.wire.topics import site_id, terminal_id
+
 _STEP_S = 5.0
 """How long reaching one address, or one step of the TLS handshake, may take."""
 
@@ -38,6 +40,13 @@ class LinkSettings:
     keepalive_s: int = 15
     protocol: str = "5"
     first_delay_s: float = 3.0
+
+    def __post_init__(self) -> None:
+        """Refuse names that no topic can carry (ValueError)."""
+        site_id(self.site)
+        terminal_id(self.terminal)
+        if self.protocol not in {"5", "3.1.1"}:
+            raise ValueError(f'the protocol {self.protocol!r} must be "5" or "3.1.1"')
 
 
 class Pipe(Client):

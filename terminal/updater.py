@@ -116,7 +116,8 @@ class Updater:
         Emits PublicationAged, and PublicationRefused where what is stored is not what was signed;
         then there is none, and the next one that can be fetched is taken.
         """
-        self._settings.folder.mkdir(parents=True, exist_ok=True)
+        # The roster names persons: nobody else on this machine may look.
+        self._settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = self._store.active()
         if folder is None:
             return None

@@ -106,6 +106,11 @@ TOP_LEVEL = re.compile(
     r"requirements(-[a-z]+)?\.lock|LICENSE|CONTRIBUTING\.md|SECURITY\.md|CHANGELOG\.md"
 )
 
+# What tools leave in a checkout, where git cannot be asked.
+MADE = re.compile(
+    r"(^|/)(\.venv|\.kazasu|\.git|\.hypothesis|\w*_cache|__pycache__|build|dist|[^/]*\.egg-info)(/|$)"
+)
+
 # Spelt so that this file does not say them itself.
 FORBIDDEN_WORDS = (
     r"pypi\.(org|python)|python[h]osted|registry\.np[m]js|deb\.debia[n]|crates\.i[o]",
@@ -122,8 +127,7 @@ def files(root: Path) -> list[Path]:
     if listed.returncode == 0 and (root / ".git").exists():
         found = [root / name for name in listed.stdout.split("\0") if name]
     else:
-        made = {".venv", ".kazasu", "__pycache__", ".git"}
-        found = [p for p in root.rglob("*") if not made & set(p.parts) and "_cache" not in str(p)]
+        found = [path for path in root.rglob("*") if not MADE.search(str(path.relative_to(root)))]
     return sorted(path for path in found if path.is_file())
 
 

@@ -1,9 +1,19 @@
-"""What holds for every test: a log line that cannot be written fails the test that wrote it."""
+"""What holds for every test: its log lines can be written, and its threads have ended.
+
+A thread that a failed test left behind would keep the whole run from ending, so the run leaves
+without waiting for it; the test that left it has failed by then.
+"""
 
 import logging
+import os
+import sys
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
+
+THREAD_END_S = 5.0
 
 
 class _Strict(logging.Handler):
@@ -34,3 +44,27 @@ def every_log_line_is_well_formed() -> Iterator[None]:
     assert not handler.malformed, "log lines that cannot be written:\n" + "\n".join(
         handler.malformed
     )
+
+
+@pytest.fixture(autouse=True)
+def every_thread_ends() -> Iterator[None]:
+    before = _lasting_threads()
+    yield
+    deadline = time.monotonic() + THREAD_END_S
+    for thread in _lasting_threads() - before:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    left = [thread.name for thread in _lasting_threads() - before]
+    assert not left, f"threads that the test left behind: {left}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    session = config.pluginmanager.get_plugin("session")
+    if _lasting_threads() and session is not None:
+        sys.stdout.flush()
+        os._exit(int(session.exitstatus))
+
+
+def _lasting_threads() -> set[threading.Thread]:
+    """Threads that the interpreter would wait for at its end."""
+    main = threading.main_thread()
+    return {thread for thread in threading.enumerate() if not thread.daemon and thread is not main}

@@ -48,7 +48,7 @@ examples:
   ./kazasu demo --lang en            the page in English
   ./kazasu demo --reader pcsc        the same page with a real USB reader and real cards
   ./kazasu demo --check              no browser: 20 taps of each card, broker killed in between;
-                                     about four minutes, then one line with the result
+                                     over three minutes, then one line with the result
   ./kazasu demo --check --taps 2     the same in half a minute
   ./kazasu demo --check --plant edit --taps 2
                                      spoils one record first; the check must name it and exit 1
@@ -150,9 +150,18 @@ def _page(options: argparse.Namespace, language: Language) -> int:
     with Stage(language, keep=options.keep, slot="pcsc" if real_reader else "") as stage:
         stage.start(_quietly)
         show = Show(stage, real_reader=real_reader)
-        print(said["ready"].format(address=f"http://{HOST}:{port}/"), flush=True)
+        ready = said["ready"].format(address=f"http://{HOST}:{port}/")
         try:
-            serve(show, port, language, show=not options.no_browser)
+            serve(
+                show,
+                port,
+                language,
+                show=not options.no_browser,
+                ready=lambda: print(ready, flush=True),
+            )
+        except KeyboardInterrupt:
+            # The web server has ended in order and passes the signal on.
+            pass
         finally:
             show.close()
     print(said["ended"], flush=True)

@@ -98,16 +98,19 @@ def run(
 ) -> Report:
     """Play the whole check on a started stage; ``spoil`` acts just before the proof."""
     begun = time.monotonic()
-    taps, lost = _tap_all(stage, watcher, rounds, progress)
+    taps = _tap_all(stage, watcher, rounds, progress)
     progress("proof", 0, 1)
     complete = stage.wait_for(lambda: stage.counts().waiting == 0, PROVEN_WITHIN_S)
     journalled = stage.counts().recorded
     if spoil is not None:
         spoil(stage)
     found = prove(stage.town.town, stage.town.places.ledger)
-    counts, findings = attribute(found.members, taps)
-    findings = [*lost, *found.findings, *findings]
-    if not complete or found.received != journalled:
+    counts, wrong_taps = attribute(found.members, taps)
+    findings = list(found.findings)
+    # Where the chain is broken, taps without a proven record only follow from it.
+    if not found.broken:
+        findings += wrong_taps
+    if not found.broken and not (complete and found.received == journalled):
         text = f"the terminal has {journalled} records, {found.received} of them are proven"
         findings.append(Finding(Kind.UNRECEIVED, text))
     findings += [Finding(Kind.EARLY_BEEP, text) for text in watcher.early]
@@ -122,11 +125,8 @@ def run(
     return Report(found.records, found.received, counts, tuple(findings), seconds)
 
 
-def _tap_all(
-    stage: Stage, watcher: Watcher, rounds: int, progress: Progress
-) -> tuple[list[Tap], list[Finding]]:
+def _tap_all(stage: Stage, watcher: Watcher, rounds: int, progress: Progress) -> list[Tap]:
     taps: list[Tap] = []
-    lost: list[Finding] = []
     middle = rounds // 2
     total = rounds * len(SAMPLES)
     for number in range(rounds):
@@ -139,7 +139,7 @@ def _tap_all(
         if number == middle:
             stage.start_broker()
             progress("broker-back", len(taps), total)
-    return taps, lost
+    return taps
 
 
 def _tap(stage: Stage, watcher: Watcher, sample: Sample, number: int) -> Tap:

@@ -8,7 +8,10 @@ Rules: listens on 127.0.0.1 only, because the page has no login; fetches nothing
 that it works in a closed network.
 """
 
-from collections.abc import Mapping
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +20,7 @@ from nicegui import ui
 
 from provisioning.demo.faces import FACES
 from provisioning.demo.rows import shown_rows, written
+from provisioning.demo.samples import holder_id, name_of
 from provisioning.demo.shown import Proposal, Shown, Switch
 from provisioning.demo.texts import Words, other, words
 from provisioning.demo.tiles import tiles
@@ -33,6 +37,7 @@ from terminal.core.rules import Language
 HOST = "127.0.0.1"
 REFRESH_S = 0.05
 SAY_S = 5.0
+OPEN_WITHIN_S = 60.0
 STYLES = ("wall.css", "town.css", "page.css")
 
 
@@ -101,7 +106,7 @@ class Page:
 
     def _build(self) -> None:
         said = self._words
-        with ui.element("main").classes("kz-page").props(f'lang="{self._language}"'):
+        with ui.element("div").classes("kz-page").props(f'lang="{self._language}"'):
             self._top = TopView(
                 said["page"], sound=self._turn_sound, language=self._change_language
             )
@@ -148,6 +153,7 @@ class Page:
             open=panel.strike,
             busy=bool(now.lying),
             queue=now.rush_left,
+            guest="" if now.lying in FACES else name_of(holder_id(now.lying), self._words),
             sound=self._sound,
         )
         self._heard, edges = self._stage.edges_after(self._heard)
@@ -224,11 +230,20 @@ class Page:
         ui.navigate.to(f"/?lang={language}")
 
 
-def serve(stage: Stage, port: int, language: Language, *, show: bool) -> None:
+def serve(
+    stage: Stage,
+    port: int,
+    language: Language,
+    *,
+    show: bool,
+    ready: Callable[[], None],
+) -> None:
     """Serve the page on 127.0.0.1 at ``port`` until the process is told to end.
 
-    ``language`` is the page's first one; ``show`` opens the machine's browser.
+    ``language`` is the page's first one; ``show`` opens the machine's browser. ``ready`` is
+    called, from a thread, once the page can be opened.
     """
+    threading.Thread(target=_tell_when_open, args=(port, ready), daemon=True).start()
 
     @ui.page("/", title=words(language)["page"]["title"], response_timeout=10.0)
     def _page(lang: str = "") -> None:
@@ -249,3 +264,15 @@ def serve(stage: Stage, port: int, language: Language, *, show: bool) -> None:
         show_welcome_message=False,
         binding_refresh_interval=None,
     )
+
+
+def _tell_when_open(port: int, ready: Callable[[], None]) -> None:
+    end = time.monotonic() + OPEN_WITHIN_S
+    while time.monotonic() < end:
+        try:
+            socket.create_connection((HOST, port), timeout=1.0).close()
+        except OSError:
+            time.sleep(REFRESH_S)
+        else:
+            ready()
+            return

@@ -34,11 +34,12 @@ export default {
           </button>
         </div>
         <div id="kz-reader" class="kz-reader" :class="{ busy: busy }">
-          <svg viewBox="0 0 48 48" aria-hidden="true">
+          <svg v-if="!guest" viewBox="0 0 48 48" aria-hidden="true">
             <path d="M12 17q6 7 0 14M20 12q10 12 0 24M28 7q14 17 0 34" fill="none"
                   stroke="currentColor" stroke-width="3.2" stroke-linecap="round"/>
           </svg>
-          <span>{{ words.here }}</span>
+          <span v-if="!guest">{{ words.here }}</span>
+          <div v-else class="kz-guest"><small>{{ words.guest }}</small>{{ guest }}</div>
         </div>
       </div>
       <div class="kz-doorway" role="img" :aria-label="open ? words.door_open : words.door_shut">
@@ -69,6 +70,7 @@ export default {
     busy: Boolean,
     sound: Boolean,
     queue: Number,
+    guest: String,
     buttons: Array,
     words: Object,
   },
@@ -82,12 +84,8 @@ export default {
   },
   mounted() {
     this.draw();
-    // Browsers let a page sound only after the person has touched it.
-    this.wake = () => this.audio?.context.resume();
-    for (const kind of ["pointerdown", "keydown"]) window.addEventListener(kind, this.wake);
   },
   unmounted() {
-    for (const kind of ["pointerdown", "keydown"]) window.removeEventListener(kind, this.wake);
     this.audio?.context.close();
   },
   methods: {
@@ -105,7 +103,8 @@ export default {
     // edges: [[hertz, milliseconds on the terminal's clock], ...], oldest first.
     tones(edges) {
       this.sounding = edges[edges.length - 1][0] > 0;
-      if (!this.sound) return;
+      // Browsers let a page sound only after the person has touched it.
+      if (!this.sound || !navigator.userActivation?.hasBeenActive) return;
       const { context, oscillator, gain } = (this.audio ??= this.instrument());
       for (const [hertz, at] of edges) {
         const now = context.currentTime + AHEAD_S;

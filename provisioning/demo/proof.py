@@ -42,10 +42,11 @@ class Tap:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What the ledger's database holds and proves."""
+    """What the ledger's database holds and proves; ``broken`` if a chain does not hold."""
 
     records: int
     received: int
+    broken: bool
     members: tuple[Mapping[str, object], ...]
     findings: tuple[Finding, ...]
 
@@ -72,7 +73,8 @@ def prove(town: Town, database: Path) -> Proven:
             broken = verdict.broken
             text = f"{verdict.terminal}: record {broken.seq} {broken.fault} {broken.detail}"
             findings.append(Finding(_KINDS.get(broken.fault, Kind.CHAIN), text.rstrip()))
-    return Proven(len(rows), received, members, tuple(findings))
+    spoilt = any(verdict.broken is not None for verdict in verdicts)
+    return Proven(len(rows), received, spoilt, members, tuple(findings))
 
 
 def attribute(

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 TAP_S = 1.0
 LONGEST_TAP_S = 7.0
 BETWEEN_PEOPLE_S = 0.25
-AFTER_BUTTON_S = 0.08
+AFTER_BUTTON_S = 0.15
+"""How long a hand takes from a button to the reader."""
 LISTED = 60
 LOOK_S = 0.05
 TAPPED, OFFLINE, BACK, PERMIT, RUSH = range(5)
@@ -35,6 +36,8 @@ class Show:
         self._stage = stage
         self._done: set[int] = set()
         self._said = (0, "", "")
+        self._laid = ""
+        self._pressed_s = 0.0
         self._publishing = False
         self._rush_left = 0
         self._stop = threading.Event()
@@ -73,13 +76,17 @@ class Show:
         return self._stage.panel.buzzer_after(number)
 
     def tap(self, card: str) -> None:
-        """Hold a card to the reader for about a second, or until it has been answered."""
-        if card in self._stage.cards:
+        """Hold a card to the reader for about a second; one that was laid there is taken away."""
+        if card == self._laid == self._stage.hand.lying:
+            self.take(card)
+        elif card in self._stage.cards:
+            self._laid = ""
             self._run(lambda: self._hold(card, stay=False))
 
     def lay(self, card: str) -> None:
         """Lay a card on the reader and leave it there."""
         if card in self._stage.cards:
+            self._laid = card
             self._run(lambda: self._hold(card, stay=True))
 
     def take(self, card: str) -> None:
@@ -89,6 +96,7 @@ class Show:
 
     def press(self, button: int) -> None:
         """Press one of the terminal's buttons, counted from 1."""
+        self._pressed_s = time.monotonic()
         self._stage.panel.press(f"button-{button}")
 
     def flip(self, switch: Switch) -> None:
@@ -145,6 +153,7 @@ class Show:
         if not stage.terminal.running:
             self._say("no_power")
             return
+        self._stop.wait(max(0.0, self._pressed_s + AFTER_BUTTON_S - time.monotonic()))
         presence = stage.hand.hold(card, stage.cards[card])
         if stay:
             return

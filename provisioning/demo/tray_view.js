@@ -33,9 +33,8 @@ export default {
             </span>
             <span class="kz-print"><em>{{ card.title }}</em><strong>{{ card.name }}</strong>
               <small>{{ card.section }}</small></span>
-            <kbd>{{ card.number }}</kbd>
           </button>
-          <span class="kz-note">{{ card.note }}</span>
+          <span class="kz-note"><kbd>{{ card.number }}</kbd>{{ card.note }}</span>
         </div>
       </div>
     </section>`,
@@ -69,12 +68,11 @@ export default {
       if (!digit || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
       const card = this.cards[Number(digit[1]) - 1];
       if (!card) return;
-      if (this.lying === card.key) this.$emit("take", card.key);
-      else this.$emit(event.shiftKey ? "lay" : "tap", card.key);
+      this.$emit(event.shiftKey ? "lay" : "tap", card.key);
     },
     clicked(event, key) {
       // A click made by the keyboard; those of the pointer end in release.
-      if (event.detail === 0) this.$emit(this.lying === key ? "take" : "tap", key);
+      if (event.detail === 0) this.$emit("tap", key);
     },
     grasp(event, key) {
       if (event.button !== 0) return;
@@ -118,8 +116,7 @@ export default {
       clearTimeout(grip.held);
       this.carried = null;
       if (grip.holding) this.$emit("take", grip.key);
-      else if (!grip.moved && event.type === "pointerup")
-        this.$emit(grip.was ? "take" : "tap", grip.key);
+      else if (!grip.moved && event.type === "pointerup") this.$emit("tap", grip.key);
     },
     over(event) {
       const box = document.getElementById("kz-reader")?.getBoundingClientRect();

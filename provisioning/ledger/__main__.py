@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from provisioning.authority_files import read, read_ec_key
 from provisioning.ledger.collector import Collector, Road
+from provisioning.ledger.database import StoreError
 from provisioning.ledger.enrolled import Enrolled, EnrolmentDirectory, read_enrolled
 from provisioning.ledger.intake import Intake
-from provisioning.ledger.store import Reading, Store, StoreError
+from provisioning.ledger.store import Reading, Store
 from provisioning.ledger.totals import as_csv, as_jsonl, lines
 from provisioning.ledger.verify import ChainVerdict, proven, verify_ledger
 from provisioning.ledger.words import FAULTS, Language, word

@@ -1,16 +1,15 @@
-"""The ledger's database. All SQL of the ledger stands here and in ``tables``.
+"""What the ledger holds. All SQL about records stands here and in ``tables``.
 
 SQLite in WAL mode with synchronous=FULL: a transaction that has committed is on the disk. The SQL
 keeps to what PostgreSQL knows as well (standard types, ON CONFLICT, no SQLite functions), so that
-a large town can follow; ``_opened``, the pragmas and ``arrival`` (there an identity column) are
-what would change.
+a large town can follow; ``database`` and ``arrival`` (there an identity column) are what would
+change.
 
 Rules: records are only ever added. ``Store`` is for the one process that writes (a lock file says
 so); everybody else opens a ``Reading``. Bytes are stored as received; the other columns repeat
 what the bytes say, for lists and totals, and prove nothing.
 """
 
-import fcntl
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,9 +18,8 @@ from typing import Self, TypeVar, get_type_hints
 
 from provisioning.ledger.admission import Counted, Quarantined
 from provisioning.ledger.alarms import LedgerAlarm, Raised
+from provisioning.ledger.database import StoreError, lock, open_to_read, open_to_write
 from provisioning.ledger.tables import (
-    FORM,
-    SCHEMA,
     Link,
     StoredAlarm,
     StoredHead,
@@ -35,7 +33,6 @@ from terminal.wire.messages import Head, Receipt
 MOST_QUARANTINED = 10_000
 """No more is put aside for one terminal: whoever sends rubbish must not fill the disk."""
 
-_BUSY_S = 5.0
 _LAST = 2**63 - 1
 _Row = TypeVar("_Row")
 
@@ -48,27 +45,12 @@ _ADD = (
 )
 
 
-class StoreError(Exception):
-    """The database cannot be used; the text names the file and the remedy."""
-
-
 class Reading:
     """The database as it is committed; for anybody. Used by one thread."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
-            raise StoreError(f"{path} is not there; the ledger makes it when it first runs")
-        self._db = _opened(f"{path.absolute().as_uri()}?mode=ro")
-        try:
-            if self._form() == 0:
-                raise StoreError(f"{path} holds no ledger")
-        except sqlite3.Error as error:
-            self.close()
-            raise StoreError(f"{path}: {error}") from error
-        except StoreError:
-            self.close()
-            raise
+        self._db = open_to_read(path)
 
     def __enter__(self) -> Self:
         return self
@@ -179,16 +161,6 @@ class Reading:
                 raise StoreError(f"{self.path}: a row holds values of a wrong type: {sql}")
             yield kind(*row)
 
-    def _form(self) -> int:
-        """The form of the tables, 0 in a new file; one that is not known is refused."""
-        (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found not in (0, FORM):
-            raise StoreError(
-                f"{self.path} has form {found}, this software knows form {FORM}; "
-                "use the software that made it, or a newer one"
-            )
-        return int(found)
-
 
 class Store(Reading):
     """The writer's side; one for each database. Used by one thread."""
@@ -196,34 +168,17 @@ class Store(Reading):
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = path.with_name(path.name + ".lock").open("ab")
+        self._lock = lock(path)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise StoreError(
-                f"another ledger already writes to {path}; there is one for each database"
-            ) from None
-        self._db = _opened(path.absolute().as_uri())
-        try:
-            self._prepare()
-        except sqlite3.Error as error:
-            self.close()
-            raise StoreError(f"{path}: {error}") from error
+            self._db = open_to_write(path)
         except StoreError:
-            self.close()
+            self._lock.close()
             raise
 
     def close(self) -> None:
         """Close the database and give up the lock; idempotent."""
         super().close()
         self._lock.close()
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        if self._form() == 0:
-            self._db.executescript(f"BEGIN;{SCHEMA}PRAGMA user_version={FORM};COMMIT;")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -337,7 +292,3 @@ class Store(Reading):
             " WHERE alarm = ? AND terminal = ? AND epoch = ? AND ended_ms IS NULL",
             (now_ms, alarm.value, terminal, epoch),
         )
-
-
-def _opened(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)

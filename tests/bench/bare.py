@@ -31,10 +31,12 @@ def main(reader: str) -> None:
     for line in sys.stdin:
         apdus = [list(bytes.fromhex(apdu)) for apdu in json.loads(line)["apdus"]]
         print(json.dumps(_converse(context, reader, apdus)), flush=True)
+        # The next card is another one: see that this one has gone.
+        _wait_until(context, reader, present=False)
 
 
 def _converse(context: int, reader: str, apdus: list[list[int]]) -> dict[str, object]:
-    _wait_for_card(context, reader)
+    _wait_until(context, reader, present=True)
     protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
     code, card, protocol = scard.SCardConnect(
         context, reader, scard.SCARD_SHARE_EXCLUSIVE, protocols
@@ -53,13 +55,13 @@ def _converse(context: int, reader: str, apdus: list[list[int]]) -> dict[str, ob
     return {"connected_ns": connected_ns, "answered_ns": answered_ns, "good": good}
 
 
-def _wait_for_card(context: int, reader: str) -> None:
+def _wait_until(context: int, reader: str, *, present: bool) -> None:
     state = scard.SCARD_STATE_UNAWARE
     while True:
         code, states = scard.SCardGetStatusChange(context, PATIENCE_MS, [(reader, state)])
         _checked(code)
         state = states[0][1]
-        if state & scard.SCARD_STATE_PRESENT:
+        if bool(state & scard.SCARD_STATE_PRESENT) is present:
             return
 
 

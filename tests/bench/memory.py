@@ -20,5 +20,5 @@ def pss_mb(pid: int) -> float:
 
 def family(pid: int) -> list[int]:
     """The process and all it started, parents first."""
-    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(one for child in below for one in family(int(child)))]
+    told = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [pid, *(one for child in " ".join(told).split() for one in family(int(child)))]

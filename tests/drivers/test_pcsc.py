@@ -164,6 +164,11 @@ def test_a_card_torn_away_at_any_command_spoils_nothing_for_the_next(
 
 @pytest.mark.parametrize("at", [0, 1, 4])
 def test_a_mute_card_costs_its_budget_and_the_next_good_one_works(desk: Desk, at: int) -> None:
+    with insert(card(), desk.place):
+        desk.until("present")
+        assert isinstance(desk.read(), Credential)
+    desk.until("gone")
+    desk.told.clear()
     mute = faults.MuteCard(card(), at)
     lying = insert(mute, desk.place)
     desk.until("present")

@@ -11,7 +11,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Parts of our own, on a machine that has none."""
     monkeypatch.setenv("KAZASU_PARTS", str(tmp_path / "parts"))
     monkeypatch.setattr(parts, "_MACHINE", tmp_path / "machine")
-    parts.pcscd_command.cache_clear()
     return tmp_path
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning import documents, publication
+from provisioning import documents, publication, signing_roles
 from provisioning.publication import GuardRefused
 from provisioning.town import TownError
 from terminal.wire.documents import ACCESS, DOCUMENTS, ROSTER, TERMINALS, publication_of
@@ -248,3 +248,10 @@ def test_the_roster_in_the_repository_is_its_owners_alone(hall: TownHall) -> Non
     hall.sign()
     path = next((hall.town.repository / "targets").glob("*roster.json"))
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_roots_end_is_told_ninety_days_ahead(hall: TownHall) -> None:
+    now = datetime.now(UTC)
+    assert signing_roles.root_warning(hall.town, now + timedelta(days=730 - 91)) == ""
+    assert "89 days" in signing_roles.root_warning(hall.town, now + timedelta(days=730 - 90))
+    assert "0 days" in signing_roles.root_warning(hall.town, now + timedelta(days=800))

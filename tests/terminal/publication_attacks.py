@@ -212,8 +212,8 @@ def a_number_of_5000_digits(hall: TownHall) -> None:
     hall.serve({TIMESTAMP: data})
 
 
-def cut_short(hall: TownHall) -> None:
-    hall.broker.kept[chunk(TIMESTAMP)] = hall.served(TIMESTAMP)[:-1]
+def longer_than_listed(hall: TownHall) -> None:
+    hall.broker.kept[chunk(TIMESTAMP)] = hall.served(TIMESTAMP) + b" "
     hall.send_index()
 
 
@@ -282,7 +282,7 @@ ATTACKS = [
     Attack("malformed", "timestamp", no_json),
     Attack("malformed", "timestamp", deep_json),
     Attack("malformed", "timestamp", a_number_of_5000_digits),
-    Attack("malformed", "timestamp", cut_short),
+    Attack("malformed", "timestamp", longer_than_listed),
     Attack("malformed", "index", index_of_nonsense),
     Attack("malformed", "access.json", unknown_key_in_a_document),
     Attack("malformed", "profiles.toml", profiles_of_nonsense),

@@ -4,9 +4,16 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from terminal.journal import Journal, JournalError, Marks, Stored
 from terminal.wire.chain import GENESIS, verify_chain
@@ -18,7 +25,7 @@ BAD_HOLDER = "\ud800"
 
 
 class JournalModel(RuleBasedStateMachine):
-    """``records`` are the acknowledged hashes, ``received`` the cursor, ``kept`` what is on disk."""
+    """``records`` are acknowledged hashes, ``received`` the cursor, ``kept`` the one on disk."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,10 +127,20 @@ class JournalModel(RuleBasedStateMachine):
         return Journal.open(self._folder() / "journal.db", "ent-1", KEY, ballast=0)
 
 
-TestJournalModel = JournalModel.TestCase
-TestJournalModel.settings = settings(
-    max_examples=25,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+def patient(examples: int, steps: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+def test_the_journal_equals_its_model_after_any_crash() -> None:
+    run_state_machine_as_test(JournalModel, settings=patient(20, 30))
+
+
+@pytest.mark.all
+@pytest.mark.timeout(900)
+def test_the_journal_equals_its_model_at_length() -> None:
+    run_state_machine_as_test(JournalModel, settings=patient(200, 50))

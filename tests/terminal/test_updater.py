@@ -1,10 +1,11 @@
 """The life of publications at a terminal: taken, kept, told, and never an older one."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Self
@@ -72,13 +73,33 @@ def test_the_thread_takes_what_comes(hall: TownHall, wall: Wall) -> None:
     assert not other.updater._thread.is_alive()
 
 
+def test_stopping_does_not_wait_for_a_slow_file(hall: TownHall, wall: Wall) -> None:
+    wall.close()
+    slow = Wall(hall, wall.updater._settings.folder)
+    slow.close()
+    slow.updater._stopping.clear()
+    slow.updater._road._stopping.clear()
+    hall.publish()
+    del hall.broker.kept["kazasu/v1/minami/_publication/file/metadata~timestamp.json/0"]
+    slow.updater.start()
+    begun = time.monotonic()
+    while not any("timestamp" in asked for asked in hall.broker.asked):
+        assert time.monotonic() < begun + 20
+        slow.updater._thread.join(0.02)
+    slow.close()
+    assert not slow.updater._thread.is_alive()
+    assert slow.refusals == []
+
+
 def test_the_same_index_again_changes_nothing(hall: TownHall, wall: Wall) -> None:
     hall.publish()
     wall.turn()
     wall.emitted.clear()
+    active = (wall.updater._settings.folder / "active").readlink()
     hall.send()
     wall.turn()
     assert wall.emitted == []
+    assert (wall.updater._settings.folder / "active").readlink() == active
 
 
 def test_a_renewed_timestamp_is_kept_and_activates_nothing(hall: TownHall, wall: Wall) -> None:
@@ -128,18 +149,37 @@ def test_what_has_grown_old_is_told_and_told_again_when_fresh(
     assert not ages(wall)[-1].stale
 
 
-@pytest.mark.parametrize(
-    "file", ["documents/roster.json", "metadata/targets.json", "metadata/root_history/1.root.json"]
-)
-def test_a_stored_set_that_was_edited_is_not_used(hall: TownHall, wall: Wall, file: str) -> None:
+def a_card_stopped(active: Path) -> None:
+    replace(active / "documents/roster.json", b'"active"', b'"stopped"')
+
+
+def a_longer_life(active: Path) -> None:
+    replace(active / "metadata/targets.json", b'"expires":"20', b'"expires":"30')
+
+
+def another_root(active: Path) -> None:
+    replace(active / "metadata/root_history/1.root.json", b'"expires":"20', b'"expires":"30')
+
+
+def another_towns_set(active: Path) -> None:
+    foreign = TownHall(active.parent / "town", foreign=True)
+    foreign.publish()
+    wall = Wall(foreign, active.parent / "state")
+    wall.turn()
+    shutil.rmtree(active.resolve())
+    shutil.copytree(active.parent / "state/active", active.resolve(), symlinks=True)
+
+
+@pytest.mark.parametrize("edit", [a_card_stopped, a_longer_life, another_root, another_towns_set])
+def test_a_stored_set_that_was_edited_is_not_used(
+    hall: TownHall, wall: Wall, edit: Callable[[Path], None]
+) -> None:
     hall.publish()
     wall.turn()
-    active = wall.updater._settings.folder / "active"
-    data = (active / file).read_bytes()
-    (active / file).write_bytes(data.replace(b'"v', b'"w', 1))
+    edit(wall.updater._settings.folder / "active")
     again = Wall(hall, wall.updater._settings.folder)
     assert again.stored is None
-    assert again.refusals != []
+    assert [reason for reason, _ in again.refusals] == ["arbitrary"]
     again.turn()
     assert again.activated == [1]
 
@@ -252,6 +292,12 @@ def in_english(hall: TownHall) -> None:
 def renew(hall: TownHall) -> None:
     renew_timestamp(hall.town)
     hall.send()
+
+
+def replace(path: Path, old: bytes, new: bytes) -> None:
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new))
 
 
 def stored(wall: Wall, file: str) -> bytes:

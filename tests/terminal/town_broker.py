@@ -159,6 +159,11 @@ class SimpleLedger(TownHall):
 
     def turn(self) -> int:
         """Take in what came, give a receipt; how many records are complete."""
+        thread = self.client._thread
+        if thread is not None and not thread.is_alive():
+            # A broker killed while paho subscribes ends paho's thread for good.
+            self.client.loop_stop()
+            self.client.loop_start()
         before = len(self.kept)
         epoch = ""
         for message in self.received()[before:]:

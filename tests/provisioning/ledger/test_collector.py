@@ -150,19 +150,25 @@ def strike_again_and_again(
     chance = random.Random(strikes)
     moments = sorted(chance.sample(range(1, records - WINDOW), strikes))
     gate.wall.taps(records)
-    sender = threading.Thread(target=gate.deliver, args=(lambda upto: upto == records,))
+    given_up = threading.Event()
+    sender = threading.Thread(
+        target=gate.deliver, args=(lambda upto: upto == records or given_up.is_set(),)
+    )
     ledger.start()
     sender.start()
     watcher = Party(ledger.town, ledger._broker, "operations", RECEIPTS)
-    for moment in moments:
-        eventually(lambda: len(ledger.held()) >= moment, within_s=30)  # noqa: B023 - used at once
-        strike()
-        held = ledger.held()
-        named = [json.loads(payload)["upto"] for payload in watcher.heard_on(RECEIPTS)]
-        assert len(held) >= max(named, default=0)
-    sender.join(60)
-    watcher.close()
-    assert not sender.is_alive()
+    try:
+        for moment in moments:
+            eventually(lambda: len(ledger.held()) >= moment, within_s=30)  # noqa: B023 - used at once
+            strike()
+            held = ledger.held()
+            named = [json.loads(payload)["upto"] for payload in watcher.heard_on(RECEIPTS)]
+            assert len(held) >= max(named, default=0)
+        sender.join(60)
+    finally:
+        given_up.set()
+        sender.join()
+        watcher.close()
     assert sorted(ledger.held()) == sorted(gate.wall.sent)
     assert proven(ledger.town) == records
 

@@ -7,8 +7,9 @@ import pytest
 from provisioning.ledger import intake as room
 from provisioning.ledger.admission import admit
 from provisioning.ledger.alarms import LedgerAlarm
+from provisioning.ledger.database import StoreError
 from provisioning.ledger.intake import Arrival
-from provisioning.ledger.store import MOST_QUARANTINED, Store, StoreError
+from provisioning.ledger.store import MOST_QUARANTINED, Store
 from terminal.wire.chain import hash_of
 from terminal.wire.messages import Receipt
 from terminal.wire.signed import key_id

@@ -7,8 +7,9 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from provisioning.ledger.database import StoreError
 from provisioning.ledger.enrolled import read_enrolled
-from provisioning.ledger.store import Reading, StoreError
+from provisioning.ledger.store import Reading
 from provisioning.ledger.totals import Sort, count
 from provisioning.ledger.verify import STILL_TO_COME_MS, Break, Fault
 from terminal.wire.chain import hash_of

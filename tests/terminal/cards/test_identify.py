@@ -296,7 +296,8 @@ GARBLED_OBJECTS = {
 
 @pytest.mark.parametrize("case", GARBLED_OBJECTS)
 def test_a_certificate_object_that_is_none_is_garbled(case: str) -> None:
-    assert read(Scripted(certificate_answer(GARBLED_OBJECTS[case]))) is Unreadable.GARBLED
+    refuses_to_sign = [*certificate_answer(GARBLED_OBJECTS[case]), b"\x69\x82"]
+    assert read(Scripted(refuses_to_sign)) is Unreadable.GARBLED
 
 
 def test_what_was_packed_well_is_unpacked() -> None:
