@@ -7,8 +7,9 @@ connected until that card is gone; after a while the terminal is told (``blocked
 the configured commands are tried, one rung at a time (restart pcscd, reset the USB port).
 
 Rules: every ``present`` is followed by one ``gone`` before the next ``present``; a card that lies
-there is presented once, unless service or reader were lost meanwhile. One thread uses a reader;
-``close`` may come from another. What the APDUs mean is left to ``terminal.cards``.
+there is presented once, and again only if service or reader were lost in its conversation. One
+thread uses a reader; ``close`` may come from another. What the APDUs mean is left to
+``terminal.cards``.
 """
 
 import contextlib
@@ -81,6 +82,7 @@ class PcscReader:
         self._presence: int | None = None
         self._told = 0
         self._blocked = False
+        self._finished = False
         self._settled_at: float | None = None
         self._lost = False
         self._closed = False
@@ -170,7 +172,9 @@ class PcscReader:
                 self._process.send(wire.frame(kind, body))
                 while (heard := self._process.receive(deadline)) is not None:
                     if heard[0] != wire.EVENT:
-                        return self._answer(*heard)
+                        answer = self._answer(*heard)
+                        self._finished = self._finished or kind == wire.DISCONNECT
+                        return answer
                     self._note(wire.event_of(heard[1]))
             except (ProcessEnded, FrameError) as error:
                 self._ended(str(error))
@@ -244,7 +248,7 @@ class PcscReader:
                 self._tell("back", event.mono_ns)
         elif event.kind == "present":
             known = event.first or self._settled_at is not None
-            if self._blocked and (known or event.presence == self._presence):
+            if self._done_with and (known or event.presence == self._presence):
                 self._presence, self._settled_at = event.presence, None
                 return
             self._tell_gone(event.mono_ns)
@@ -255,8 +259,13 @@ class PcscReader:
         elif event.kind == "gone":
             self._tell_gone(event.mono_ns)
 
+    @property
+    def _done_with(self) -> bool:
+        """Whether the card that lies there is not to be presented a second time."""
+        return self._presence is not None and (self._blocked or self._finished)
+
     def _tell_gone(self, mono_ns: int) -> None:
-        self._blocked = False
+        self._blocked = self._finished = False
         self._settled_at = None
         self._ladder.end()
         if self._presence is not None:
@@ -264,7 +273,7 @@ class PcscReader:
             self._tell("gone", mono_ns)
 
     def _tell_lost(self, mono_ns: int, detail: str) -> None:
-        if self._blocked:
+        if self._done_with:
             # Whoever finds the field empty at first may only not have found the card yet.
             self._settled_at = math.inf
         else:

@@ -35,6 +35,8 @@ _STALE_CONTEXT = frozenset(
         scard.SCARD_E_NO_SERVICE,
         scard.SCARD_E_SERVICE_STOPPED,
         scard.SCARD_E_INVALID_HANDLE,
+        # Also what a client hears whose pcscd dies while it answers.
+        scard.SCARD_W_SECURITY_VIOLATION,
     }
 )
 # With contactless cards an exchange that failed on the way means that the card moved away.
@@ -62,7 +64,7 @@ _MUTE = frozenset(
 _REMEDIES = {
     scard.SCARD_E_NO_SERVICE: "pcscd does not run: start it, or install it",
     scard.SCARD_W_SECURITY_VIOLATION: (
-        "pcscd lets this user not in: if it stays so, a polkit rule is missing"
+        "pcscd ended, or does not let this user in: if it stays so, a polkit rule is missing"
     ),
 }
 

@@ -8,13 +8,17 @@ record; ``--plant`` spoils one thing, and the check has to name it.
 ==============  =====================================================================
 ``samples``     the sample cards: whose, what the terminal must say to each
 ``town``        the demo's town: keys, roster, publications, settings of the processes
-``processes``   starting, stopping and killing; nothing outlives the demo
+``processes``   starting, stopping and killing; ``keeper``: nothing outlives the demo
 ``wire_cut``    the LAN cable between terminal and broker, which can be pulled
 ``panel``       what the terminal's pins and display do, as seen from outside
 ``watch``       each record's way: journalled, sent, received
 ``hand``        holds cards to the reader
-``stage``       all of that together, for the page and the check
-``page``        the web page; ``views`` its parts, ``texts`` its words
-``check``       the run without a browser; ``plants`` spoils it
+``stage``       all of that together
+``show``        the stage as the page plays it; ``shown`` what is to be seen
+``page``        the web page: its parts in ``views``, words in ``texts``, looks in ``faces``,
+                lists in ``rows`` and ``tiles``; the drawing is done by the .js and .css files
+``check``       the run without a browser: ``proof`` from the ledger, ``commands`` that cards may
+                hear, ``report`` of it all
+``spoils``      what ``--plant`` spoils; ``plants`` the two tampered terminals
 ==============  =====================================================================
 """

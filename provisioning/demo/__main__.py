@@ -107,6 +107,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--taps is a number from 1 to {MOST_TAPS}")
     if options.check and options.reader != "demo":
         parser.error("--check taps its own sample cards: leave --reader away")
+    if options.check and options.keep is not None and options.keep.exists():
+        parser.error(f"--check counts from nothing: {options.keep} is there, name a new directory")
     return options
 
 

@@ -53,6 +53,7 @@ class Watcher:
         self.early: list[str] = []
         self._lock = threading.Lock()
         self._begun_ms: int | None = None
+        self._card = ""
         self._sounded = threading.Event()
         self._last_edge_s = 0.0
         self._hertz = 0
@@ -70,7 +71,7 @@ class Watcher:
         if edge.pin not in OUTPUTS:
             return
         with self._lock:
-            begun, card = self._begun_ms, getattr(self, "_card", "")
+            begun, card = self._begun_ms, self._card
             if edge.pin == "buzzer":
                 self._hertz, self._last_edge_s = edge.value, time.monotonic()
         if edge.value == 0 or begun is None or self.stage is None:

@@ -2,6 +2,9 @@
 
 From NIST SP 800-73-4 part 2 and SP 800-78-4, not from the terminal's own list: a mistake there
 must show here. The check holds against it what the virtual cards have heard.
+
+The last byte of a command says how many bytes are wanted back. It is 00 for all there are; a
+card that answers 6Cxx is asked the same again for xx of them (ISO/IEC 7816-4, 5.6).
 """
 
 import re
@@ -11,16 +14,16 @@ ALLOWED = tuple(
     re.compile(pattern)
     for pattern in (
         # SELECT the PIV application by its whole name (part 2, 3.1.1)
-        r"00A404000BA00000030800001000010000",
+        r"00A404000BA000000308000010000100[0-9A-F]{2}",
         # GET DATA 5FC101, the card authentication certificate (part 2, 3.1.2)
-        r"00CB3FFF055C035FC10100",
+        r"00CB3FFF055C035FC101[0-9A-F]{2}",
         # GET RESPONSE for what is left of an answer (ISO/IEC 7816-4, 11.6.1)
         r"00C00000[0-9A-F]{2}",
         # GENERAL AUTHENTICATE with key 9E, P-256: a challenge of 32 bytes (part 2, 3.2.4)
-        r"0087119E267C2482008120[0-9A-F]{64}00",
+        r"0087119E267C2482008120[0-9A-F]{64}[0-9A-F]{2}",
         # the same with RSA-2048: a padded block of 256 bytes, in two chained commands
         r"1087079EFF7C820106820081820100[0-9A-F]{490}",
-        r"0087079E0B[0-9A-F]{22}00",
+        r"0087079E0B[0-9A-F]{22}[0-9A-F]{2}",
     )
 )
 

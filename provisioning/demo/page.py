@@ -153,7 +153,7 @@ class Page:
             open=panel.strike,
             busy=bool(now.lying),
             queue=now.rush_left,
-            guest="" if now.lying in FACES else name_of(holder_id(now.lying), self._words),
+            guest="" if now.lying in FACES else self._name(holder_id(now.lying)),
             sound=self._sound,
         )
         self._heard, edges = self._stage.edges_after(self._heard)
@@ -197,13 +197,22 @@ class Page:
 
     def _written(self, proposal: Proposal) -> Mapping[str, object]:
         said = self._words["paper"]
-        change = "gains" if proposal.gains else "loses"
         lines = [
-            {"kind": change, "mark": "○" if proposal.gains else "×", "text": said[change]},
+            {"kind": kind, "mark": mark, "text": said[kind].format(name=self._name(holder))}
+            for kind, mark, holders in (
+                ("gains", "○", proposal.gains),
+                ("loses", "×", proposal.loses),
+            )
+            for holder in holders
+        ]
+        lines += [
             {"kind": "same", "mark": "＝", "text": said["same"].format(others=proposal.others)},
             {"kind": "road", "mark": "→", "text": said["road"]},
         ]
         return {"title": said["title"].format(number=proposal.number), "lines": lines}
+
+    def _name(self, holder: str) -> str:
+        return name_of(holder, self._words)
 
     def _publish(self) -> None:
         if self._paper is not None:

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 TAP_S = 1.0
 LONGEST_TAP_S = 7.0
+TAKEN_WITHIN_S = 4.0
 BETWEEN_PEOPLE_S = 0.25
 AFTER_BUTTON_S = 0.15
 """How long a hand takes from a button to the reader."""
@@ -112,7 +113,8 @@ class Show:
 
     def proposal(self) -> Proposal:
         """The change of the sample permit that could be signed now."""
-        return self._stage.town.proposal()
+        with self._publish_lock:
+            return self._stage.town.proposal()
 
     def publish(self) -> None:
         """Sign that change and send it."""
@@ -195,13 +197,12 @@ class Show:
     def _send(self, change: Callable[[], None], step: int | None = PERMIT) -> None:
         with self._publish_lock:
             self._publishing = True
+            begun = time.monotonic()
             town = self._stage.town
             before = town.permitted, town.language
             try:
                 change()
                 number = town.sign()
-                if step is not None:
-                    self._say("published", str(number))
                 if self._stage.broker.running:
                     town.send()
             except Exception as error:
@@ -211,21 +212,28 @@ class Show:
                 return
             finally:
                 self._publishing = False
-            if step is not None:
-                self._wait_for_publication(number, step)
+            if step is None:
+                return
+            if self._taken(number):
+                self._done.add(step)
+                self._say("taken", f"{time.monotonic() - begun:.1f}")
+            else:
+                self._say("published", str(number))
 
-    def _wait_for_publication(self, number: int, step: int) -> None:
+    def _taken(self, number: int) -> bool:
+        """Wait until the terminal has recorded that publication ``number`` is in force."""
+
         def active() -> bool:
             rows = self._stage.rows(LISTED)
             return any(
                 row.reason == Note.PUBLICATION_ACTIVE and row.detail == str(number) for row in rows
             )
 
-        end = time.monotonic() + LONGEST_TAP_S
+        end = time.monotonic() + TAKEN_WITHIN_S
         while not self._stop.wait(LOOK_S) and time.monotonic() < end:
             if active():
-                self._done.add(step)
-                return
+                return True
+        return False
 
     def _rush(self) -> None:
         """The 8:25 queue; pressing the switch again stops it."""

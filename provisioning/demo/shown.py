@@ -86,8 +86,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A changed permit before it is signed: for whom, and how many others it leaves alone."""
+    """A publication before it is signed: holders who gain or lose, and how many do neither."""
 
     number: int
-    gains: bool
+    gains: tuple[str, ...]
+    loses: tuple[str, ...]
     others: int

@@ -29,6 +29,7 @@ from terminal.core.rules import Language
 
 READY_WITHIN_S = 45.0
 LOOK_EVERY_S = 0.03
+NEWEST = 20
 TERMINAL_MODULE = "terminal"
 
 Progress = Callable[[str], None]
@@ -103,7 +104,7 @@ class Stage:
         self._cable = WireCut(self.broker.port)
         self._ends.callback(self._cable.close)
         progress("publication")
-        self.town.sign()
+        number = self.town.sign()
         self.town.send()
         progress("ledger")
         self._ends.callback(self.ledger.stop)
@@ -112,7 +113,7 @@ class Stage:
         self._ends.callback(self.terminal.stop)
         self._ends.callback(self.hand.take)
         self.power_on()
-        self._wait_until_ready()
+        self._wait_until_ready(number)
 
     def close(self) -> None:
         """End everything in the reverse order; idempotent."""
@@ -191,9 +192,10 @@ class Stage:
                 return False
             time.sleep(LOOK_EVERY_S)
 
-    def _wait_until_ready(self) -> None:
+    def _wait_until_ready(self, number: int) -> None:
         def ready() -> bool:
-            active = any(row.reason == Note.PUBLICATION_ACTIVE for row in self.rows(20))
+            told = {(row.reason, row.detail) for row in self.rows(NEWEST)}
+            active = (str(Note.PUBLICATION_ACTIVE), str(number)) in told
             return active and self.counts().waiting == 0
 
         if not self.wait_for(ready, READY_WITHIN_S):

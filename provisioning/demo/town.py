@@ -114,10 +114,10 @@ class DemoTown:
         card = authority.load_card(self.town, person.key)
         return PivCard(CardKey(card.certificate, card.key))
 
-    def draft(self) -> tuple[documents.Draft, Preview]:
-        """Write the documents as they are wanted now, and draft the next publication of them."""
+    def draft(self, *, permitted: bool) -> tuple[documents.Draft, Preview]:
+        """Write the documents as they are wanted, and draft the next publication of them."""
         documents.write_edited(self.town, "roster", self._roster())
-        documents.write_edited(self.town, "access", self._access())
+        documents.write_edited(self.town, "access", self._access(permitted=permitted))
         documents.write_edited(self.town, "terminals", self._terminals())
         documents.write_edited(self.town, "texts", {"ja": {}, "en": {}})
         (self.town.documents / "profiles.toml").write_text(_PROFILES, encoding="utf-8")
@@ -125,7 +125,7 @@ class DemoTown:
 
     def sign(self) -> int:
         """Sign a publication of what is wanted now; returns its number."""
-        made, seen = self.draft()
+        made, seen = self.draft(permitted=self.permitted)
         return publication.sign(self.town, made, seen).number
 
     def reach_at(self, port: int) -> None:
@@ -143,10 +143,15 @@ class DemoTown:
         )
 
     def proposal(self) -> Proposal:
-        """The change of the sample permit that could be signed next."""
-        others = sum(sample.holder for sample in SAMPLES) + len(self.people) - 1
-        number = publication.next_number(self.town)
-        return Proposal(number, gains=not self.permitted, others=others)
+        """What would change for whom if the sample permit were turned over and signed."""
+        _, seen = self.draft(permitted=not self.permitted)
+        everybody = sum(sample.holder for sample in SAMPLES) + len(self.people)
+        return Proposal(
+            number=seen.number,
+            gains=tuple(change.holder for change in seen.changes if change.gains),
+            loses=tuple(change.holder for change in seen.changes if change.loses),
+            others=everybody - len(seen.changes),
+        )
 
     def send(self) -> None:
         """Put the newest publication on the broker; also onto one that has lost it."""
@@ -239,8 +244,8 @@ class DemoTown:
             "cards": [card],
         }
 
-    def _access(self) -> dict[str, object]:
-        allowed = [PERMITTED] if self.permitted else []
+    def _access(self, *, permitted: bool) -> dict[str, object]:
+        allowed = [PERMITTED] if permitted else []
         # Somebody always may, or the guard would call it a mistake.
         allowed += ["expired", "stopped", "mute"]
         permits = [

@@ -38,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format=shape)
     try:
         return int(options.run(options))
+    except BrokenPipeError:
+        # Whoever reads our lines has seen enough, as head has.
+        sys.stderr.close()
+        return 0
     except (TownError, StoreError, OSError) as error:
         print(f"kazasu ledger: {error}", file=sys.stderr)
         return 2

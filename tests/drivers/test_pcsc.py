@@ -281,6 +281,20 @@ def test_a_process_that_dies_in_a_conversation_fails_it_and_the_card_is_met_agai
     assert desk.kinds() == ["present", "gone", "lost", "back", "present", "gone"]
 
 
+def test_a_card_that_was_read_to_the_end_is_not_met_again_by_the_next_process(desk: Desk) -> None:
+    with insert(card(), desk.place):
+        desk.until("present")
+        assert isinstance(desk.read(), Credential)
+        os.kill(pid_of(desk), signal.SIGKILL)
+        desk.until("back")
+        assert desk.quiet(1.3)
+    desk.until("gone")
+    with insert(card(), desk.place):
+        desk.until("present")
+        assert isinstance(desk.read(), Credential)
+    assert desk.kinds() == ["present", "lost", "back", "gone", "present"]
+
+
 def test_a_slot_that_cannot_be_is_told_with_its_reason(tmp_path: Path) -> None:
     for slot, said in (
         ("usb", "accepted is pcsc or socket:PATH"),

@@ -1,6 +1,10 @@
 """The reader on a real pcscd with Debian's virtual reader: cards, crashes and unplugged readers."""
 
 import contextlib
+import random
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +25,7 @@ pytestmark = pytest.mark.real
 
 SELECT = bytes.fromhex("00A404000BA00000030800001000010000")
 BLOCKED_S = 0.5
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -282,6 +287,55 @@ def test_a_name_that_no_reader_has_is_told_with_those_there_are(pcscd: Pcscd) ->
         assert all(name in detail for name in pcscd.readers)
     finally:
         reader.close()
+
+
+TERMINAL = """
+import sys
+from drivers.pcsc import PcscReader
+from tests.drivers.reader_desk import ALLOWED
+reader = PcscReader(allow=ALLOWED)
+while reader.wait(30).kind != "present":
+    pass
+print(reader.process_id, flush=True)
+with reader.converse(60_000) as channel:
+    channel.transmit(bytes.fromhex(sys.argv[1]))
+"""
+
+
+def test_the_process_dies_with_the_terminal_even_while_pcscd_keeps_it_waiting(
+    pcscd: Pcscd,
+) -> None:
+    terminal = subprocess.Popen(
+        [sys.executable, "-c", TERMINAL, SELECT.hex()], stdout=subprocess.PIPE, cwd=ROOT
+    )
+    mute = faults.MuteCard(card(), 1)
+    with insert(mute, pcscd.slots[0]), terminal:
+        assert terminal.stdout is not None
+        pid = int(terminal.stdout.readline())
+        eventually(lambda: mute.apdus > 0)
+        terminal.kill()
+        eventually(lambda: not runs(pid), within_s=2)
+
+
+@pytest.mark.all
+def test_a_pcscd_that_dies_at_any_moment_is_survived_each_time(pcscd: Pcscd, desk: Desk) -> None:
+    chance = random.Random(20261122)
+    for _ in range(40):
+        killing = threading.Timer(chance.uniform(0, 1.0), pcscd.kill)
+        with insert(card(), desk.place):
+            killing.start()
+            with contextlib.suppress(AssertionError, DeviceError):
+                desk.until("present", within_s=1.0)
+                desk.read()
+            killing.join()
+        pcscd.restart()
+        begun = time.monotonic()
+        desk.until("back")
+        # What the crash left behind of the card before is told, and then the field is empty.
+        while not desk.quiet(0.6):
+            pass
+        assert works(desk)
+        assert time.monotonic() - begun < 10
 
 
 def test_closing_leaves_no_process(desk: Desk) -> None:

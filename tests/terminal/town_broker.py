@@ -1,5 +1,6 @@
 """A real Mosquitto with the town's access list, a terminal's link to it, and a simple ledger."""
 
+import contextlib
 import socket
 from pathlib import Path
 from queue import SimpleQueue
@@ -128,8 +129,10 @@ class TownHall:
         _code: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        for one in self._filters:
-            client.subscribe(one, 1)
+        # A broker that is killed just now would end paho's thread for good.
+        with contextlib.suppress(OSError):
+            for one in self._filters:
+                client.subscribe(one, 1)
 
     def received(self) -> list[MQTTMessage]:
         while not self.messages.empty():
@@ -159,11 +162,6 @@ class SimpleLedger(TownHall):
 
     def turn(self) -> int:
         """Take in what came, give a receipt; how many records are complete."""
-        thread = self.client._thread
-        if thread is not None and not thread.is_alive():
-            # A broker killed while paho subscribes ends paho's thread for good.
-            self.client.loop_stop()
-            self.client.loop_start()
         before = len(self.kept)
         epoch = ""
         for message in self.received()[before:]:

@@ -172,6 +172,7 @@ def _one(*reasons: Reason) -> frozenset[Reason]:
 
 
 _HALF = _one(Reason.TORN, Reason.GARBLED, Reason.CARD_FAULT)
+_NOTHING = _one(Reason.TORN, Reason.GARBLED, Reason.MUTE)
 # Who leaves behind the last answer has shown everything, and may be let in.
 _LAST = _one(Reason.TORN, Reason.PERMITTED)
 
@@ -180,9 +181,9 @@ FAULTS = (
     Fault("torn within", _torn(Moment.WITHIN), _HALF, 4, 40, STEPS),
     Fault("torn after", _torn(Moment.AFTER), _one(Reason.TORN), 3, 30, STEPS[:-1]),
     Fault("torn after the last", _torn(Moment.AFTER), _LAST, 3, 10, STEPS[-1:]),
-    Fault("mute", _stepped(faults.MuteCard), _one(Reason.MUTE), 5, 20, (0, *STEPS)),
-    # A reader cannot tell whether a card has nothing to say or is on its way out.
-    Fault("no byte", _stepped(faults.empty_answer), _HALF, 4, 20, STEPS),
+    Fault("mute", _stepped(faults.MuteCard), _one(Reason.MUTE), 4, 20, STEPS),
+    # A reader cannot tell whether a card has nothing to say, is slow or is on its way out.
+    Fault("no byte", _stepped(faults.empty_answer), _NOTHING, 4, 20, STEPS),
     Fault("one byte", _stepped(faults.one_byte_answer), _one(Reason.GARBLED), 4, 100, STEPS),
     Fault("error status", _status, _one(Reason.CARD_FAULT), 4, 40, STEPS),
     Fault(

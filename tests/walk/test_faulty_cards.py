@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from drivers.virtual_cards import faults
 from drivers.virtual_cards.card import VirtualCard
 from drivers.virtual_cards.vpcd import Presence
 from provisioning import authority
@@ -45,7 +46,7 @@ class Zoo:
         """Lay a card down; returns once the reader has noticed it."""
         self.cards.append(card)
         presence = self.wall.stage.hand.hold(name, card, patience_s=20)
-        assert presence.powered.wait(NOTICED_WITHIN_S), "the reader did not notice the card"
+        self.until(lambda: card.came_ns > 0, "the reader gives the card power", NOTICED_WITHIN_S)
         return presence
 
     def hold_faulty(self, card: Watched, fault: Fault) -> int:
@@ -98,10 +99,12 @@ class Zoo:
         self.slowest_s = max(self.slowest_s, again_s)
         assert again_s <= WORKS_AGAIN_S
 
-    def until(self, what: Callable[[], bool], wanted: str) -> None:
-        end = time.monotonic() + SHOWN_WITHIN_S
+    def until(
+        self, what: Callable[[], bool], wanted: str, within_s: float = SHOWN_WITHIN_S
+    ) -> None:
+        end = time.monotonic() + within_s
         while not what():
-            assert time.monotonic() < end, f"not within {SHOWN_WITHIN_S} s: {wanted}"
+            assert time.monotonic() < end, f"not within {within_s} s: {wanted}"
             time.sleep(LOOK_EVERY_S)
 
 
@@ -136,6 +139,23 @@ def show(zoo: Zoo, fault: Fault, count: int) -> None:
     print(f"\n{fault.name}: n={count}, the next good card within {zoo.slowest_s:.2f} s")
 
 
+def show_mute_from_power_on(zoo: Zoo, count: int) -> None:
+    zoo.slowest_s = 0.0
+    for _ in range(count):
+        card = Watched(faults.MuteCard(zoo.office.good(), 0))
+        presence = zoo.hold("mute from power-on", card)
+        zoo.wall.stage.hand.take(presence)
+        left_ms = card.left_ns // NS_PER_MS
+        zoo.next_one_works(card.left_ns)
+        zoo.wall.stage.look()
+        rows = [
+            row for row in zoo.wall.stage.since(card.came_ns // NS_PER_MS) if row.kind != "terminal"
+        ]
+        assert [row.reason for row in rows] == [Reason.TORN, Reason.PERMITTED]
+        assert rows[0].mono_ms >= left_ms
+    print(f"\nmute from power-on: n={count}, the next good card within {zoo.slowest_s:.2f} s")
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
 def test_a_faulty_card_is_told_by_its_name_opens_nothing_and_the_next_one_works(
     zoo: Zoo, fault: Fault
@@ -148,3 +168,43 @@ def test_a_faulty_card_is_told_by_its_name_opens_nothing_and_the_next_one_works(
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
 def test_a_faulty_card_is_told_by_its_name_many_times(zoo: Zoo, fault: Fault) -> None:
     show(zoo, fault, fault.all)
+
+
+def test_a_card_that_is_mute_from_power_on_holds_nobody_up(zoo: Zoo) -> None:
+    """The virtual reader itself waits for such a card, and tells of it when it has left."""
+    show_mute_from_power_on(zoo, 3)
+
+
+@pytest.mark.all
+@pytest.mark.timeout(600)
+def test_a_card_that_is_mute_from_power_on_holds_nobody_up_many_times(zoo: Zoo) -> None:
+    show_mute_from_power_on(zoo, 20)
+
+
+def show_lying(zoo: Zoo, held_s: float) -> None:
+    wall = zoo.wall
+    card = Watched(zoo.office.good())
+    presence = zoo.hold(OWNER, card)
+    first = wall.tone_since(card.came_ns, TOLD_WITHIN_S)
+    assert first is not None
+    left = zoo.screens.frame(zoo.screens.notice("card_left"))
+    zoo.until(lambda: wall.stage.panel.state.frame == left, "it is told to be taken", held_s)
+    reminded = wall.tone_since(first.mono_ns + 1, held_s)
+    assert reminded is not None
+    # Not before there was time to take it, and not much later.
+    assert 4 <= (reminded.mono_ns - first.mono_ns) / 1e9 <= 8
+    stays_until = card.came_ns + int(held_s * 1e9)
+    zoo.until(lambda: time.monotonic_ns() >= stays_until, "the time is up", held_s + 1)
+    wall.stage.hand.take(presence)
+    assert zoo.reason_since(card.came_ns) is Reason.PERMITTED
+    zoo.next_one_works(card.left_ns)
+    print(f"\nheld: n=1, for {held_s:.0f} s, the next good card within {zoo.slowest_s:.2f} s")
+
+
+def test_a_card_left_lying_is_one_record_and_is_reminded_of(zoo: Zoo) -> None:
+    show_lying(zoo, HELD_S)
+
+
+@pytest.mark.all
+def test_a_card_left_lying_for_a_minute_is_one_record(zoo: Zoo) -> None:
+    show_lying(zoo, HELD_LONG_S)

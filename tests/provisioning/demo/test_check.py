@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +25,50 @@ WITHIN_S = 150
 pytestmark = [pytest.mark.real, pytest.mark.timeout(WITHIN_S + 30)]
 
 
-def check(*arguments: str) -> subprocess.CompletedProcess[str]:
+def start(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "provisioning.demo", "--check", "--taps", str(TAPS)]
-    return subprocess.run(
+    return subprocess.Popen(
         [*command, "--json", *arguments],
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=WITHIN_S,
     )
 
 
-def told(run: subprocess.CompletedProcess[str]) -> tuple[dict[str, Any], str]:
-    """The JSON and the last line; what went wrong is shown with everything that was said."""
-    lines = run.stdout.splitlines()
-    assert len(lines) == 2, f"exit {run.returncode}\n{run.stdout}\n{run.stderr}"
-    return json.loads(lines[0]), lines[1]
+@dataclass(frozen=True)
+class Outcome:
+    """What a check printed: its JSON, its last line, what went to standard error."""
+
+    code: int
+    report: dict[str, Any]
+    last: str
+    progress: str
+
+
+def outcome(run: subprocess.Popen[str]) -> Outcome:
+    said, progress = run.communicate(timeout=WITHIN_S)
+    lines = said.splitlines()
+    assert len(lines) == 2, f"exit {run.returncode}\n{said}\n{progress}"
+    return Outcome(run.returncode, json.loads(lines[0]), lines[1], progress)
+
+
+@pytest.fixture(scope="module")
+def planted() -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """All six at once: a check mostly waits, for tones to end and for a card that is mute."""
+    runs = {plant: start("--plant", plant) for plant in PLANTS}
+    yield runs
+    for run in runs.values():
+        run.kill()
+        run.communicate()
 
 
 def test_every_tap_of_every_card_is_proven_although_the_broker_was_killed() -> None:
     begun = time.monotonic()
-    run = check()
-    report, last = told(run)
-    assert run.returncode == 0, run.stderr
+    found = outcome(start())
+    report, last = found.report, found.last
     assert report["findings"] == []
+    assert found.code == 0, found.progress
     taps = TAPS * len(SAMPLES)
     records, received = report["records"], report["received"]
     assert last == f"demo: {taps} taps, {records} records, {received} received, chain ok"
@@ -56,18 +77,19 @@ def test_every_tap_of_every_card_is_proven_although_the_broker_was_killed() -> N
     assert set(report["cards"]) == {sample.key for sample in SAMPLES}
     for card in report["cards"].values():
         assert card["taps"] == card["records"] == TAPS
-    assert "kill -9" in run.stderr
+    assert "kill -9" in found.progress
     assert time.monotonic() - begun < 60
 
 
 @pytest.mark.parametrize("plant", PLANTS)
-def test_a_planted_fault_is_named_and_nothing_else(plant: str) -> None:
-    run = check("--plant", plant)
-    report, last = told(run)
-    assert run.returncode == 1, run.stderr
-    assert {finding["kind"] for finding in report["findings"]} == {plant}
-    assert last.endswith(f"NOT proven: {plant}")
-    assert f"{plant}: " in run.stderr
+def test_a_planted_fault_is_named_and_nothing_else(
+    planted: dict[str, subprocess.Popen[str]], plant: str
+) -> None:
+    found = outcome(planted[plant])
+    assert {finding["kind"] for finding in found.report["findings"]} == {plant}
+    assert found.code == 1
+    assert found.last.endswith(f"NOT proven: {plant}")
+    assert f"{plant}: " in found.progress
 
 
 def test_what_cannot_run_says_what_is_missing_and_leaves_nothing(tmp_path: Path) -> None:

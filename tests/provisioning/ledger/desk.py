@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from provisioning.ledger.alarms import LedgerAlarm
 from provisioning.ledger.enrolled import EnrolmentDirectory, read_enrolled
@@ -45,6 +46,9 @@ class Desk:
         arrivals = [Arrival(wall.terminal, payload) for payload in payloads]
         arrivals += [Arrival(wall.terminal, head, is_head=True) for head in heads]
         return [self.opened(one) for one in self.intake.take(arrivals, self.now_ms)]
+
+    def public_pem(self) -> bytes:
+        return self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     def opened(self, outgoing: Outgoing) -> Receipt:
         return receipt_of(verify(RECEIPT, outgoing.payload, [self.key.public_key()]))

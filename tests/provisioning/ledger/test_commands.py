@@ -1,0 +1,142 @@
+"""The ledger's commands as people and programs use them."""
+
+import csv
+import io
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from provisioning.authority import ensure_town
+from provisioning.ledger.__main__ import main
+from terminal.wire.chain import hash_of
+from terminal.wire.signed import RECORD, verify
+from tests.provisioning.ledger.desk import Desk
+from tests.provisioning.ledger.wall import MORNING_MS, Wall
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A ledger that lies in a whole town directory, under the town's own ledger key."""
+    ensure_town(tmp_path, "minami")
+    desk = Desk(tmp_path)
+    (tmp_path / "ledger" / "ledger.pub").write_bytes(desk.public_pem())
+    yield desk
+    desk.store.close()
+
+
+@pytest.fixture
+def three(desk: Desk, wall: Wall) -> Wall:
+    desk.take(wall, wall.tap(), wall.tap(result="denied", reason="no_permit"), wall.tap())
+    return wall
+
+
+def test_verify_says_that_all_is_proven(
+    desk: Desk, three: Wall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(desk.path), "--language", "en"]) == 0
+    said = capsys.readouterr().out
+    assert "3 records up to number 3, all proven" in said
+    assert said.endswith("ledger: 3 records, 0 quarantined, chain ok\n")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "number 2: a record is missing"), ("ja", "2番 記録が欠けています")],
+)
+def test_verify_names_the_first_fault_and_fails(
+    desk: Desk, three: Wall, capsys: pytest.CaptureFixture[str], language: str, said: str
+) -> None:
+    with closing(sqlite3.connect(desk.path)) as db, db:
+        db.execute("DELETE FROM records WHERE seq = 2")
+    assert main(["verify", str(desk.path), "--language", language]) == 1
+    out = capsys.readouterr().out
+    assert said in out
+    assert "[dropped]" in out
+
+
+def test_verify_tells_programs_the_same(
+    desk: Desk, three: Wall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(desk.path), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["whole"], report["records"], report["quarantined"]) == (True, 3, 0)
+    with closing(sqlite3.connect(desk.path)) as db, db:
+        db.execute("DELETE FROM records WHERE seq = 2")
+    assert main(["verify", str(desk.path), "--json"]) == 1
+    (chain,) = json.loads(capsys.readouterr().out)["chains"]
+    assert chain["terminal"] == "gate-1"
+    assert (chain["broken"]["seq"], chain["broken"]["fault"]) == (2, "dropped")
+
+
+def test_a_database_elsewhere_needs_the_town_named(
+    desk: Desk, three: Wall, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.store.close()
+    elsewhere = tmp_path / "copies" / "deep" / "ledger.db"
+    elsewhere.parent.mkdir(parents=True)
+    desk.path.rename(elsewhere)
+    assert main(["verify", str(elsewhere)]) == 2
+    assert "--town" in capsys.readouterr().err
+    assert main(["verify", str(elsewhere), "--town", str(tmp_path)]) == 0
+    desk.open()
+
+
+def test_a_database_that_is_not_there_is_named(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", str(tmp_path / "ledger" / "other.db")]) == 2
+    assert "other.db is not there" in capsys.readouterr().err
+
+
+def test_show_lists_the_latest_records_in_the_town_s_time(
+    desk: Desk, three: Wall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", str(desk.path), "-n", "2", "--language", "ja"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "2026-11-18 20:06:42  gate-1 #2  ×  この扉は対象外  h-0001",
+        "2026-11-18 20:06:43  gate-1 #3  ○  出勤  h-0001",
+    ]
+
+
+def test_show_marks_a_time_that_was_not_sure(
+    desk: Desk, wall: Wall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.take(wall, wall.tap(clock="unknown"))
+    assert main(["show", str(desk.path)]) == 0
+    assert capsys.readouterr().out.startswith("~2026-11-18")
+
+
+def test_the_csv_holds_every_proven_record_to_the_millisecond(
+    desk: Desk, three: Wall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.take(three, Wall().tap())
+    assert main(["export", str(desk.path)]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["seq"] for row in rows] == ["1", "2", "3"]
+    assert rows[0]["at"] == "2026-11-18T11:06:41.000+00:00"
+    assert rows[0]["hash"] == hash_of(three.sent[0])
+    assert MORNING_MS % 1000 == 0
+
+
+def test_no_cell_of_the_csv_is_a_formula(
+    desk: Desk, wall: Wall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.take(wall, wall.tap(purpose="=cmd|'/c calc'!A1"))
+    assert main(["export", str(desk.path)]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row["purpose"].startswith("'=")
+
+
+def test_the_json_lines_hold_the_very_bytes_so_that_they_can_be_proven(
+    desk: Desk, three: Wall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(desk.path), "--format", "jsonl"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    payloads = [line["payload"].encode() for line in lines]
+    assert payloads == three.sent
+    for payload in payloads:
+        verify(RECORD, payload, [three.key.public_key()])
