@@ -6,10 +6,11 @@ free a reader on which a mute card lies: the next connection would hang as well.
 connected until that card is gone; after a while the terminal is told (``blocked``), and then
 the configured commands are tried, one rung at a time (restart pcscd, reset the USB port).
 
-Rules: every ``present`` is followed by one ``gone`` before the next ``present``; a card that lies
-there is presented once, and again only if service or reader were lost in its conversation. One
-thread uses a reader; ``close`` may come from another. What the APDUs mean is left to
-``terminal.cards``.
+Rules: the first thing told is ``back`` or ``lost``, whether there is a reader at all; from then on
+they alternate. Every ``present`` is followed by one ``gone`` before the next ``present``; a card
+that lies there is presented once, and again only if service or reader were lost in its
+conversation. One thread uses a reader; ``close`` may come from another. What the APDUs mean is
+left to ``terminal.cards``.
 """
 
 import contextlib
@@ -31,6 +32,7 @@ from drivers.pcsc_process import ProcessEnded, ReaderProcess
 from terminal.ports import (
     ApduPattern,
     CardMute,
+    CardSwapped,
     CardTorn,
     ChannelRefused,
     DeviceError,
@@ -49,8 +51,7 @@ _FAILURES: dict[bytes, type[DeviceError]] = {
     wire.TORN: CardTorn,
     wire.MUTE: CardMute,
     wire.REFUSED: ChannelRefused,
-    # A card that was exchanged was, before that, taken away.
-    wire.SWAPPED: CardTorn,
+    wire.SWAPPED: CardSwapped,
     wire.BROKEN: DeviceError,
 }
 
@@ -84,7 +85,8 @@ class PcscReader:
         self._blocked = False
         self._finished = False
         self._settled_at: float | None = None
-        self._lost = False
+        self._there: bool | None = None
+        """Whether the terminal was told that there is a reader; None before the first word."""
         self._closed = False
         self._busy = threading.Lock()
         self._wake, self._waker = os.pipe()
@@ -243,8 +245,8 @@ class PcscReader:
             self._tell_lost(event.mono_ns, event.detail)
         elif event.kind == "back":
             self._pause_s = FIRST_PAUSE_S
-            if self._lost:
-                self._lost = False
+            if not self._there:
+                self._there = True
                 self._tell("back", event.mono_ns)
         elif event.kind == "present":
             known = event.first or self._settled_at is not None
@@ -278,8 +280,8 @@ class PcscReader:
             self._settled_at = math.inf
         else:
             self._tell_gone(mono_ns)
-        if not self._lost:
-            self._lost = True
+        if self._there is not False:
+            self._there = False
             self._tell("lost", mono_ns, detail)
 
     def _tell(self, kind: str, mono_ns: int, detail: str = "") -> None:

@@ -283,7 +283,7 @@ def _only_one(directory: Path) -> Iterator[BinaryIO]:
         except BlockingIOError:
             raise BrokerError(
                 f"a broker already runs in {directory}; stop that one first "
-                f"(its process: fuser {lock.name})"
+                f"(this names its process: fuser {lock.name})"
             ) from None
         yield lock
 

@@ -22,6 +22,10 @@ class CardTorn(DeviceError):
     """The card left the field during a conversation."""
 
 
+class CardSwapped(CardTorn):
+    """Another card lay there at the end than at the beginning."""
+
+
 class CardMute(DeviceError):
     """The card did not answer within the conversation's deadline."""
 

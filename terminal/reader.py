@@ -17,7 +17,7 @@ from terminal.core import events
 from terminal.core.credential import Credential, Unreadable
 from terminal.core.events import Event
 from terminal.core.moment import Stamp
-from terminal.ports import CardMute, CardReader, CardTorn, DeviceError, FieldChange
+from terminal.ports import CardMute, CardReader, CardSwapped, CardTorn, DeviceError, FieldChange
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +102,8 @@ class Reader:
         began_ns = time.monotonic_ns()
         try:
             verdict = self._recognise.identify(self._device, seen)
+        except CardSwapped:
+            verdict = Unreadable.CARD_SWAPPED
         except CardTorn:
             verdict = Unreadable.TORN
         except CardMute:

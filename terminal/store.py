@@ -2,9 +2,9 @@
 
 TinyDB's own storage overwrites in place: a cut at the wrong moment leaves a file that cannot be
 read, and an empty file reads as "no documents". Here a file is never changed. A new one is written
-beside it, synced, and moved into place; the one before is kept. Each carries its length, its
-SHA-256 and a generation that counts up, and the newest whole one counts. Where files are there and
-none is whole, that is a fault, never an empty store.
+beside it, synced, and moved into place; the one before is kept. Each carries a generation that
+counts up, its length, and the SHA-256 of generation and content; the newest whole one counts.
+Where files are there and none is whole, that is a fault, never an empty store.
 
 Rules: the only file that imports tinydb. One thread, one process for one store; the journal, not
 this, is the place for anything that must not be lost.
@@ -177,7 +177,7 @@ def _header(version: _Version) -> bytes:
     members = {
         "generation": version.generation,
         "length": len(version.body),
-        "sha256": hashlib.sha256(version.body).hexdigest(),
+        "sha256": hashlib.sha256(b"%d\n" % version.generation + version.body).hexdigest(),
     }
     return json.dumps(members).encode() + b"\n"
 

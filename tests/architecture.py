@@ -108,7 +108,7 @@ TOP_LEVEL = re.compile(
 
 # What tools leave in a checkout, where git cannot be asked.
 MADE = re.compile(
-    r"(^|/)(\.venv|\.kazasu|\.git|\.hypothesis|\w*_cache|__pycache__|build|dist|[^/]*\.egg-info)(/|$)"
+    r"(^|/)(\.venv|\.kazasu|\.git|\.hypothesis|[^/]*_cache|__pycache__|build|dist|[^/]*\.egg-info)(/|$)"
 )
 
 # Spelt so that this file does not say them itself.

@@ -153,6 +153,12 @@ def test_a_file_that_is_no_text_is_passed_over(tmp_path: Path) -> None:
     assert house.forbidden_words(tmp_path) == []
 
 
+def test_what_tools_leave_behind_is_passed_over(tmp_path: Path) -> None:
+    left = (".pytest_cache/v/nodeids", ".venv/lib/base.py", "kazasu.egg-info/SOURCES.txt")
+    planted(tmp_path, **dict.fromkeys(left, "see /" + "work/somewhere"))
+    assert [rule(tmp_path) for rule in RULES] == [[]] * len(RULES)
+
+
 def test_a_new_name_at_the_top_is_found(tmp_path: Path) -> None:
     extra = {"notes.txt": "", "docs/a.md": "", ".github/b": "", "requirements-dev.lock": ""}
     assert house.strange_top_level(planted(tmp_path, **extra)) == ["docs", "notes.txt"]

@@ -39,11 +39,14 @@ INS_GENERAL_AUTHENTICATE = 0x87
 INS_SELECT = 0xA4
 INS_GET_RESPONSE = 0xC0
 INS_GET_DATA = 0xCB
+INS_GET_VERSION = 0xFD
 LONGEST_CHAIN = 1024
 TEMPLATE, NO_ANSWER = 0x00, 0x0C
 PIN_REFERENCE = 0x80
 PIN_LENGTH = 8
 PIN_TRIES = 3
+VERSION = bytes((4, 3, 5))
+"""What cards of Yubico's kind answer to GET VERSION; yubico-piv-tool 2.7 talks to no other."""
 
 
 class PivCard(VirtualCard):
@@ -83,6 +86,8 @@ class PivCard(VirtualCard):
             INS_VERIFY: self._verify,
             INS_GENERAL_AUTHENTICATE: self._general_authenticate,
         }
+        if not strict:
+            self._instructions[INS_GET_VERSION] = lambda _command: VERSION
         self.forget()
 
     def forget(self) -> None:

@@ -38,7 +38,7 @@ HOST = "127.0.0.1"
 REFRESH_S = 0.05
 SAY_S = 5.0
 OPEN_WITHIN_S = 60.0
-STYLES = ("wall.css", "town.css", "page.css")
+STYLES = ("wall.css", "tray.css", "town.css", "records.css", "page.css")
 
 
 class Stage(Protocol):
@@ -113,7 +113,7 @@ class Page:
             with ui.element("div").classes("kz-left"):
                 self._panel = PanelView(said["panel"], self._press)
                 self._tray = TrayView(
-                    self._tray_words(),
+                    self._tray_words(reader=True),
                     self._cards(),
                     tap=self._stage.tap,
                     lay=self._stage.lay,
@@ -128,10 +128,11 @@ class Page:
             self._line = ui.label("").classes("kz-say").props('role="status"')
             self._line.set_visibility(False)
 
-    def _tray_words(self) -> Words:
+    def _tray_words(self, *, reader: bool) -> Words:
         if not self._stage.real_reader:
             return self._words["tray"]
-        return {**self._words["tray"], "how": self._words["say"]["real_reader"]}
+        said = self._words["real_reader"]
+        return {"tray": said["tray"], "how": said["how" if reader else "missing"]}
 
     def _cards(self) -> list[Mapping[str, object]]:
         if self._stage.real_reader:
@@ -159,14 +160,15 @@ class Page:
         self._heard, edges = self._stage.edges_after(self._heard)
         if edges:
             self._panel.play(edges)
-        self._tray.put(lying=now.lying)
+        self._tray.put(lying=now.lying, words=self._tray_words(reader=now.reader))
         self._records.put(
             rows=shown_rows(now.rows, self._words, datetime.now().astimezone()),
             waiting=now.counts.waiting,
             recorded=now.counts.recorded,
             received=now.counts.received,
         )
-        self._switches.put(tiles=tiles(now, self._words["tiles"]), paper=self._paper)
+        shown_tiles = tiles(now, self._words["tiles"], rush=not self._stage.real_reader)
+        self._switches.put(tiles=shown_tiles, paper=self._paper)
         self._top.put(done=sorted(now.done), sound=self._sound)
         self._tell(now.said)
 

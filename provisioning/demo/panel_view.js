@@ -22,9 +22,11 @@ export default {
         </div>
         <div class="kz-lamps">
           <span class="kz-lamp ring" :class="{ on: ring }" role="img"
-                :aria-label="ring ? words.ring_on : words.ring_off">○</span>
+                :aria-label="ring ? words.ring_on : words.ring_off"><svg viewBox="0 0 24 24"
+            ><circle cx="12" cy="12" r="7.4"/></svg></span>
           <span class="kz-lamp cross" :class="{ on: cross }" role="img"
-                :aria-label="cross ? words.cross_on : words.cross_off">×</span>
+                :aria-label="cross ? words.cross_on : words.cross_off"><svg viewBox="0 0 24 24"
+            ><path d="M5.6 5.6l12.8 12.8M18.4 5.6l-12.8 12.8"/></svg></span>
           <span class="kz-tone" :class="{ on: sounding }" aria-hidden="true">♪</span>
         </div>
         <div class="kz-keys">

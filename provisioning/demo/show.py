@@ -37,6 +37,7 @@ class Show:
         self._stage = stage
         self._done: set[int] = set()
         self._said = (0, "", "")
+        self._reader = True
         self._laid = ""
         self._pressed_s = 0.0
         self._publishing = False
@@ -65,6 +66,7 @@ class Show:
             rows=stage.rows(LISTED),
             counts=stage.counts(),
             done=frozenset(self._done),
+            reader=self._reader,
             said=self._said,
         )
 
@@ -256,6 +258,12 @@ class Show:
             self._done.add(RUSH)
         self._rush_left = 0
 
+    def _note_reader(self) -> None:
+        for row in self._stage.rows(LISTED):
+            if row.reason in {Note.READER_LOST, Note.READER_BACK, Note.STARTED}:
+                self._reader = row.reason != Note.READER_LOST
+                return
+
     def _observe(self) -> None:
         """Follow the records and tick off what has been tried."""
         while not self._stop.wait(LOOK_S):
@@ -264,6 +272,7 @@ class Show:
             except Exception:
                 log.exception("journal or ledger could not be read")
                 continue
+            self._note_reader()
             taps = [row for row in self._stage.rows(LISTED) if row.kind != "terminal"]
             if taps:
                 self._done.add(TAPPED)

@@ -80,6 +80,8 @@ class Shown:
     rows: tuple[Row, ...]
     counts: Counts
     done: frozenset[int]
+    reader: bool = True
+    """Whether the terminal has a reader; a missing one is only told with a real reader."""
     said: tuple[int, str, str] = (0, "", "")
     """Number, text key and detail of the last thing to be told; the number tells a new one."""
 

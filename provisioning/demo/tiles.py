@@ -16,13 +16,16 @@ _ICONS = {
 }
 
 
-def tiles(now: Shown, said: Mapping[str, Words]) -> list[Mapping[str, object]]:
-    """The switches in their order, as properties of the page."""
+def tiles(now: Shown, said: Mapping[str, Words], *, rush: bool) -> list[Mapping[str, object]]:
+    """The switches in their order, as properties of the page; ``rush`` with the 8:25 queue."""
     part = round(100 * (RUSH_PEOPLE - now.rush_left) / RUSH_PEOPLE)
     permit = said["permit"]
-    return [
+    queue = [
         _tile(Switch.RUSH, said, on=now.rush_left > 0, left=now.rush_left)
-        | {"held": False, "part": part if now.rush_left else None},
+        | {"held": False, "part": part if now.rush_left else None}
+    ]
+    return [
+        *(queue if rush else []),
         _tile(Switch.LAN, said, on=not now.lan),
         _tile(Switch.BROKER, said, on=not now.broker),
         _tile(Switch.POWER, said, on=not now.panel.power),

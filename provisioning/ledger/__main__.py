@@ -76,6 +76,8 @@ def ledger_keys(town: Town) -> list[ec.EllipticCurvePublicKey]:
 def _serve(options: argparse.Namespace) -> int:
     town = open_town(options.town)
     key = read_ec_key(town.client("ledger") / KEY)
+    if key.curve.name != "secp256r1":
+        raise TownError(f"{town.client('ledger') / KEY}: a ledger's key is P-256")
     address = BrokerAddress(options.host or town.broker_names[0], options.port or town.broker_port)
     store = Store(options.database or database_of(town))
     try:

@@ -242,9 +242,8 @@ def _judge(chain: _Chain) -> ChainVerdict:
     known = {*chain.places, *(seq for seq in chain.declared if seq <= last), last} - {0}
     reached = 0
     for previous, seq in pairwise([0, *sorted(known)]):
-        first_missing = max(previous, 0) + 1
-        if seq > first_missing:
-            chain.wrong(first_missing, Fault.DROPPED, f"missing up to number {seq - 1}")
+        if seq > previous + 1:
+            chain.wrong(previous + 1, Fault.DROPPED, f"missing up to number {seq - 1}")
             before = set()
         place = chain.places.get(seq, _Place())
         _judge_place(chain, seq, place, before)

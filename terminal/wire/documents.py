@@ -21,7 +21,7 @@ from terminal.wire.access_document import access_of
 from terminal.wire.fields import Fields, checked_identifier, checked_text, unique
 from terminal.wire.strict_json import Malformed, parse
 from terminal.wire.terminals_document import settings_of
-from terminal.wire.x509 import Revocation, Trust
+from terminal.wire.x509 import Revocation, Trust, why_unfit_as_card_ca
 
 ROSTER = "roster.json"
 ACCESS = "access.json"
@@ -195,11 +195,15 @@ def _texts(fields: Fields, language: Language) -> dict[str, tuple[str, ...]]:
 def _card_ca(fields: Fields) -> tuple[str, x509.Certificate]:
     profile, pem = fields.identifier("profile"), _pem(fields.need("certificate"), fields.place)
     fields.finish()
+    place = fields.at("certificate")
     try:
-        return profile, x509.load_pem_x509_certificate(pem)
+        certificate = x509.load_pem_x509_certificate(pem)
     except ValueError as error:
-        place = fields.at("certificate")
         raise Malformed(place, "must be one certificate in PEM") from error
+    unfit = why_unfit_as_card_ca(certificate)
+    if unfit:
+        raise Malformed(place, unfit)
+    return profile, certificate
 
 
 def _revocation(fields: Fields) -> Revocation:

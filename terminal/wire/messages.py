@@ -23,6 +23,7 @@ OFFLINE = b"offline"
 Value = str | int | bool | None
 
 _LONGEST_DETAIL = 300
+_LONGEST_ALARM = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ def alarms_payload(at_ms: int, alarms: Mapping[Alarm, str]) -> bytes:
     members: dict[str, Value] = {"v": VERSION, "at_ms": at_ms}
     for alarm in Alarm:
         members[alarm.value] = alarm in alarms
-        members[f"{alarm.value}_detail"] = alarms.get(alarm, "")[:_LONGEST_DETAIL] or None
+        members[f"{alarm.value}_detail"] = alarms.get(alarm, "")[:_LONGEST_ALARM] or None
     return _flat(members)
 
 

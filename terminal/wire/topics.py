@@ -97,7 +97,7 @@ TABLE = (
     Topic(Name.STATUS, _OWN + "status", TERMINAL, _WATCHERS, 16),
     Topic(Name.INFO, _OWN + "info", TERMINAL, _WATCHERS, 4096),
     Topic(Name.HEALTH, _OWN + "health", TERMINAL, _WATCHERS, 4096),
-    Topic(Name.ALARMS, _OWN + "alarms", TERMINAL, _WATCHERS, 8192),
+    Topic(Name.ALARMS, _OWN + "alarms", TERMINAL, _WATCHERS, 16_384),
     Topic(Name.REC, _OWN + "rec", TERMINAL, (LEDGER,), 4096, retained=False, signed=_BY_DEVICE),
     Topic(Name.LIVE, _OWN + "live", TERMINAL, (OPERATIONS,), 1024, retained=False, qos=0),
     Topic(Name.HEAD, _OWN + "head", TERMINAL, _WATCHERS, 4096, signed=_BY_DEVICE),

@@ -25,25 +25,31 @@ class Desk:
         self.reader = reader
         self.place = place
         self.told: list[FieldChange] = []
+        self.met = False
         self.asked = card_table.challenges()
 
     def until(self, kind: str, within_s: float = PATIENCE_S) -> FieldChange:
         """Wait for a change of this kind; what comes before it is kept in `told`."""
         end = time.monotonic() + within_s
         while (left := end - time.monotonic()) > 0:
-            change = self.reader.wait(left)
-            if change is not None:
-                self.told.append(change)
-                if change.kind == kind:
-                    return change
+            change = self._next(left)
+            if change is not None and change.kind == kind:
+                return change
         raise AssertionError(f"no {kind} within {within_s} s; told: {self.kinds()}")
 
     def quiet(self, for_s: float) -> bool:
         """Whether nothing is told for so long."""
+        return self._next(for_s) is None
+
+    def _next(self, for_s: float) -> FieldChange | None:
+        """The next change, kept in `told`; that there is a reader at all is only told by `met`."""
         change = self.reader.wait(for_s)
+        if change is not None and change.kind == "back" and not self.told and not self.met:
+            self.met = True
+            return self._next(for_s)
         if change is not None:
             self.told.append(change)
-        return change is None
+        return change
 
     def kinds(self) -> list[str]:
         return [change.kind for change in self.told]

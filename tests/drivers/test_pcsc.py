@@ -67,6 +67,13 @@ def test_a_card_comes_is_read_and_goes(desk: Desk, make: Callable[[], VirtualCar
     assert desk.kinds() == ["present", "gone"]
 
 
+def test_that_there_is_a_reader_is_the_first_thing_told_and_told_once(desk: Desk) -> None:
+    first = desk.reader.wait(5)
+    assert first is not None
+    assert first.kind == "back"
+    assert desk.reader.wait(0.3) is None
+
+
 def test_a_command_off_the_list_never_reaches_the_card(desk: Desk) -> None:
     good = card()
     with insert(good, desk.place):

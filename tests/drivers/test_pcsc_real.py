@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.pcsc import PcscReader
+from drivers.pcsc import SETTLE_S, PcscReader
 from drivers.virtual_cards import faults
 from drivers.virtual_cards.card import VirtualCard
 from drivers.virtual_cards.vpcd import insert
@@ -320,7 +320,7 @@ def test_the_process_dies_with_the_terminal_even_while_pcscd_keeps_it_waiting(
 @pytest.mark.all
 def test_a_pcscd_that_dies_at_any_moment_is_survived_each_time(pcscd: Pcscd, desk: Desk) -> None:
     chance = random.Random(20261122)
-    for _ in range(40):
+    for _ in range(25):
         killing = threading.Timer(chance.uniform(0, 1.0), pcscd.kill)
         with insert(card(), desk.place):
             killing.start()
@@ -331,8 +331,9 @@ def test_a_pcscd_that_dies_at_any_moment_is_survived_each_time(pcscd: Pcscd, des
         pcscd.restart()
         begun = time.monotonic()
         desk.until("back")
-        # What the crash left behind of the card before is told, and then the field is empty.
-        while not desk.quiet(0.6):
+        # Until the new pcscd has had time to find the card that lay there, a card that comes is
+        # taken for it.
+        while not desk.quiet(SETTLE_S + 0.3):
             pass
         assert works(desk)
         assert time.monotonic() - begun < 10

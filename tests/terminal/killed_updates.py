@@ -43,7 +43,7 @@ def main(folder: Path) -> None:
             lost.append(step)
         shutil.rmtree(state)
         step += 1
-    print(json.dumps({"steps": step - 1, "old": found[1], "new": found[2], "lost": lost}))  # noqa: T201
+    print(json.dumps({"steps": step - 1, "old": found[1], "new": found[2], "lost": lost}))
 
 
 def killed_at(step: int, hall: TownHall, state: Path) -> bool:

@@ -1,8 +1,9 @@
 """The zoo of faulty cards: how each is made, and what a tap of it must come to.
 
 Written down by hand from what the terminal promises: `TOLD` says what people hear, see and read
-for each reason, `FAULTS` which reason each card may be given. Steps are the commands of a P-256
-conversation, counted from 1: select, certificate, its rest, signature.
+for each reason, `FAULTS` which reason each card may be given. Steps are the commands of a
+conversation, counted from 1: select, certificate, its rest, signature; with RSA the last two take
+more commands.
 """
 
 import itertools
@@ -24,7 +25,9 @@ from tests.walk.wall import AGAIN_HZ, REFUSED_HZ, SUCCESS_HZ
 
 OWNER = "suzuki"
 REVOKED = "taken-back"
+RSA_OWNER = "sato"
 STEPS = (1, 2, 3, 4)
+RSA_STEPS = (1, 2, 3, 4, 5, 6, 7, 8)
 SECURITY_STATUS = 0x6982
 
 
@@ -96,6 +99,10 @@ class Office:
     def good(self) -> PivCard:
         return _card(authority.load_card(self.town, OWNER))
 
+    def rsa(self) -> PivCard:
+        """The card of somebody who may not enter here, with an RSA key."""
+        return _card(authority.load_card(self.town, RSA_OWNER))
+
     def expired(self) -> PivCard:
         return _card(authority.ensure_expired_card(self.town, "zoo-expired"))
 
@@ -136,7 +143,10 @@ Make = Callable[[Office, int], VirtualCard]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of faulty card: made anew for each tap, at each of its steps in turn."""
+    """One kind of faulty card: made anew for each tap, at each of its steps in turn.
+
+    `everyday` and `all` are how many taps each run makes.
+    """
 
     name: str
     make: Make
@@ -157,6 +167,10 @@ def _stepped(wrap: Callable[[VirtualCard, int], VirtualCard]) -> Make:
 
 def _torn(moment: Moment) -> Make:
     return lambda office, step: faults.TornCard(office.good(), step, moment)
+
+
+def _rsa_torn(moment: Moment) -> Make:
+    return lambda office, step: faults.TornCard(office.rsa(), step, moment)
 
 
 def _status(office: Office, step: int) -> VirtualCard:
@@ -181,6 +195,9 @@ FAULTS = (
     Fault("torn within", _torn(Moment.WITHIN), _HALF, 4, 40, STEPS),
     Fault("torn after", _torn(Moment.AFTER), _one(Reason.TORN), 3, 30, STEPS[:-1]),
     Fault("torn after the last", _torn(Moment.AFTER), _LAST, 3, 10, STEPS[-1:]),
+    Fault("RSA torn before", _rsa_torn(Moment.BEFORE), _one(Reason.TORN), 0, 24, RSA_STEPS),
+    Fault("RSA torn within", _rsa_torn(Moment.WITHIN), _HALF, 0, 24, RSA_STEPS),
+    Fault("RSA torn after", _rsa_torn(Moment.AFTER), _one(Reason.TORN), 0, 21, RSA_STEPS[:-1]),
     Fault("mute", _stepped(faults.MuteCard), _one(Reason.MUTE), 4, 20, STEPS),
     # A reader cannot tell whether a card has nothing to say, is slow or is on its way out.
     Fault("no byte", _stepped(faults.empty_answer), _NOTHING, 4, 20, STEPS),

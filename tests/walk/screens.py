@@ -5,11 +5,12 @@ reference pictures elsewhere.
 """
 
 from base64 import b64encode
+from datetime import datetime
 
 from drivers.screens import Typeface, picture
 from provisioning import parts, publication
 from provisioning.demo.town import PORTAL, TERMINAL
-from terminal.core.feedback import notice_screen, outcome_screen
+from terminal.core.feedback import idle_screen, notice_screen, outcome_screen
 from terminal.core.reasons import Reason, Result
 from terminal.core.records import Entry, RecordKind
 from terminal.core.rules import Rules
@@ -36,6 +37,10 @@ class Screens:
     def notice(self, key: str) -> Screen:
         """The screen of a text that needs no tap."""
         return notice_screen(key, self._rules)
+
+    def idle(self, at: datetime) -> Screen:
+        """The screen between taps."""
+        return idle_screen(self._rules, at, mode=None, link_up=True, clock_known=True)
 
     def frame(self, screen: Screen) -> str:
         """The panel's frame with that screen: base64 of 1,024 bytes."""

@@ -16,8 +16,10 @@ from drivers.virtual_cards import faults
 from drivers.virtual_cards.card import VirtualCard
 from drivers.virtual_cards.vpcd import Presence
 from provisioning import authority
+from provisioning.demo.shown import Row
 from provisioning.demo.town import PROFILE
 from terminal.core.reasons import Reason
+from terminal.core.records import RecordKind
 from tests.walk import published
 from tests.walk.faulty_cards import FAULTS, OWNER, REVOKED, TOLD, Fault, Office, Told, Watched
 from tests.walk.screens import Screens
@@ -65,10 +67,14 @@ class Zoo:
 
     def reason_since(self, began_ns: int) -> Reason:
         """The reason in the one record since then; by the time of the tone it must be there."""
+        (row,) = self.taps_since(began_ns)
+        return Reason(row.reason)
+
+    def taps_since(self, began_ns: int) -> list[Row]:
+        """The records of taps since then."""
         self.wall.stage.look()
         rows = self.wall.stage.since(began_ns // NS_PER_MS)
-        (row,) = [row for row in rows if row.kind != "terminal"]
-        return Reason(row.reason)
+        return [row for row in rows if row.kind != RecordKind.TERMINAL]
 
     def is_told(self, told: Told, reason: Reason, began_ns: int, hertz: int) -> None:
         """Tone, lamps and screen are those of the reason."""
@@ -145,18 +151,18 @@ def show_mute_from_power_on(zoo: Zoo, count: int) -> None:
         card = Watched(faults.MuteCard(zoo.office.good(), 0))
         presence = zoo.hold("mute from power-on", card)
         zoo.wall.stage.hand.take(presence)
-        left_ms = card.left_ns // NS_PER_MS
         zoo.next_one_works(card.left_ns)
-        zoo.wall.stage.look()
-        rows = [
-            row for row in zoo.wall.stage.since(card.came_ns // NS_PER_MS) if row.kind != "terminal"
-        ]
-        assert [row.reason for row in rows] == [Reason.TORN, Reason.PERMITTED]
-        assert rows[0].mono_ms >= left_ms
+        first, second = zoo.taps_since(card.came_ns)
+        assert (first.reason, second.reason) == (Reason.TORN, Reason.PERMITTED)
+        assert first.mono_ms >= card.left_ns // NS_PER_MS
     print(f"\nmute from power-on: n={count}, the next good card within {zoo.slowest_s:.2f} s")
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
+@pytest.mark.parametrize(
+    "fault",
+    [fault for fault in FAULTS if fault.everyday],
+    ids=lambda fault: fault.name.replace(" ", "-"),
+)
 def test_a_faulty_card_is_told_by_its_name_opens_nothing_and_the_next_one_works(
     zoo: Zoo, fault: Fault
 ) -> None:

@@ -30,6 +30,7 @@ from terminal.wire.signed import RECEIPT, verify
 from terminal.wire.topics import Name
 from tests.provisioning.hall import SITE, Party, eventually, make_town
 from tests.provisioning.ledger.wall import Wall
+from tests.proxy import Proxy, Towards
 
 pytestmark = pytest.mark.real
 
@@ -54,16 +55,17 @@ def broker(town: Town) -> Iterator[Broker]:
 class Ledger:
     """The ledger as a process of its own."""
 
-    def __init__(self, town: Town, broker: Broker) -> None:
+    def __init__(self, town: Town, broker: Broker, port: int = 0) -> None:
         self.town = town
-        self._broker = broker
+        self.broker = broker
+        self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "provisioning.ledger", "serve"),
-                *("--town", str(self.town.folder), "--port", str(self._broker.port)),
+                *("--town", str(self.town.folder), "--port", str(self._port or self.broker.port)),
             ],
             stderr=subprocess.DEVNULL,
         )
@@ -156,7 +158,7 @@ def strike_again_and_again(
     )
     ledger.start()
     sender.start()
-    watcher = Party(ledger.town, ledger._broker, "operations", RECEIPTS)
+    watcher = Party(ledger.town, ledger.broker, "operations", RECEIPTS)
     try:
         for moment in moments:
             eventually(lambda: len(ledger.held()) >= moment, within_s=30)  # noqa: B023 - used at once
@@ -192,6 +194,25 @@ def test_killing_a_broker_that_keeps_nothing_loses_nothing(
         broker.start()
 
     strike_again_and_again(ledger, gate, kill_broker, strikes=2, records=120)
+
+
+def test_cutting_the_ledgers_line_at_any_byte_loses_nothing(
+    town: Town, broker: Broker, gate: Gate
+) -> None:
+    chance = random.Random(7)
+    ways = iter(["reset", "finish", "reset"])
+
+    def cut() -> None:
+        towards = chance.choice([*Towards])
+        proxy.cut_at(chance.randrange(1, 3000), towards, next(ways))
+
+    with Proxy(broker.port) as proxy:
+        ledger = Ledger(town, broker, proxy.port)
+        try:
+            strike_again_and_again(ledger, gate, cut, strikes=3, records=200)
+        finally:
+            ledger.end(signal.SIGKILL)
+    assert proxy.accepted > 3
 
 
 @pytest.mark.all

@@ -9,8 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from provisioning.authority import ensure_town
+from provisioning.authority_files import private_pem
 from provisioning.ledger.__main__ import main
 from terminal.wire.chain import hash_of
 from terminal.wire.signed import RECORD, verify
@@ -140,3 +142,43 @@ def test_the_json_lines_hold_the_very_bytes_so_that_they_can_be_proven(
     assert payloads == three.sent
     for payload in payloads:
         verify(RECORD, payload, [three.key.public_key()])
+
+
+def test_a_ledger_key_on_another_curve_is_refused_before_anything_is_collected(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = ec.generate_private_key(ec.SECP384R1())
+    (tmp_path / "ledger" / "ledger.key").write_bytes(private_pem(key))
+    assert main(["serve", "--town", str(tmp_path)]) == 2
+    assert "a ledger's key is P-256" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"nothing", "no readable public key"), (None, "holds no ledger.pub")]
+)
+def test_without_the_ledgers_public_key_verify_says_what_is_missing(
+    desk: Desk,
+    three: Wall,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: bytes | None,
+    said: str,
+) -> None:
+    path = tmp_path / "ledger" / "ledger.pub"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert main(["verify", str(desk.path)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_times_that_no_calendar_holds_are_shown_as_they_are(
+    desk: Desk, wall: Wall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.take(wall, wall.tap(at_ms=2**62), wall.tap(at_ms=None))
+    assert main(["show", str(desk.path)]) == 0
+    assert main(["export", str(desk.path)]) == 0
+    first, second, _, *rows = capsys.readouterr().out.splitlines()
+    assert first.startswith(str(2**62))
+    assert second.startswith("?")
+    assert [row.split(",")[3] for row in rows] == [str(2**62), ""]

@@ -214,6 +214,15 @@ def test_a_record_that_does_not_follow_the_one_before_counts_and_is_told(
     assert desk.alarms() == {LedgerAlarm.CHAIN_BROKEN}
 
 
+def test_a_broken_chain_is_told_whichever_of_the_two_comes_first(desk: Desk, wall: Wall) -> None:
+    one = wall.tap()
+    two = wall.tap(prev="e" * 64)
+    desk.take(wall, two)
+    assert desk.alarms() == set()
+    desk.take(wall, one)
+    assert desk.alarms() == {LedgerAlarm.CHAIN_BROKEN}
+
+
 def test_a_record_that_was_declared_unreadable_is_passed_and_told(desk: Desk, wall: Wall) -> None:
     one, _, three = wall.taps(3)
     four = wall.declare_unreadable(2)
@@ -254,6 +263,15 @@ def test_each_epoch_of_a_terminal_has_its_own_numbers_and_receipt(desk: Desk, wa
     assert {verdict.epoch for verdict in desk.verdicts()} == {EPOCH, "0123456789abcdef"}
 
 
+def test_of_two_epochs_in_one_batch_the_one_heard_last_gets_its_receipt(
+    desk: Desk, wall: Wall
+) -> None:
+    before = wall.taps(2)
+    wall.epoch, wall.sent = "0123456789abcdef", []
+    (receipt,) = desk.take(wall, before[0], wall.tap(), before[1])
+    assert (receipt.epoch, receipt.upto) == (EPOCH, 2)
+
+
 def test_what_a_revoked_key_signs_counts_if_it_came_before_and_not_after(
     desk: Desk, wall: Wall
 ) -> None:
@@ -286,6 +304,12 @@ def test_a_key_whose_certificate_has_ended_still_counts_and_is_told(desk: Desk) 
     wall.enrol(desk.terminals, long_ago())
     assert upto(desk.take(wall, wall.tap())) == [1]
     assert desk.alarms() == {LedgerAlarm.KEY_OUT_OF_SPAN}
+
+
+def test_a_certificate_renewed_for_the_same_key_raises_no_alarm(desk: Desk, wall: Wall) -> None:
+    wall.enrol(desk.terminals, long_ago(), file="a-former.crt")
+    desk.take(wall, wall.tap())
+    assert desk.alarms() == set()
 
 
 def test_a_terminal_enrolled_while_the_ledger_runs_counts_at_once(desk: Desk) -> None:
@@ -337,6 +361,29 @@ def test_a_mistake_of_our_own_stops_only_the_message_that_met_it(
     assert desk.aside() == ["ledger_fault"]
     monkeypatch.undo()
     assert upto(desk.take(wall, two)) == [3]
+
+
+def test_what_our_own_mistake_left_half_done_is_undone(
+    desk: Desk, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = wall.taps(2)
+    three = wall.declare_unreadable(2)
+
+    def stumble(*_: object) -> None:
+        raise RuntimeError("not thought of")
+
+    monkeypatch.setattr(desk.store, "declare", stumble)
+    assert upto(desk.take(wall, one, three)) == [1]
+    assert desk.held() == [one]
+    monkeypatch.undo()
+    assert upto(desk.take(wall, three)) == [3]
+
+
+def test_a_flood_of_rubbish_leaves_one_line_in_the_log(
+    desk: Desk, wall: Wall, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.take(wall, *[b"rubbish"] * 50)
+    assert len(caplog.records) == 1
 
 
 def test_when_the_disk_refuses_nothing_of_the_batch_is_committed_or_receipted(
@@ -392,3 +439,9 @@ def test_a_message_on_the_topic_of_an_unknown_terminal_is_only_put_aside(desk: D
     desk.intake.take([Arrival("ghost-1", stranger.tap())], desk.now_ms)
     assert desk.held() == []
     assert desk.aside() == ["signature_invalid"]
+
+
+def test_rubbish_on_the_topic_of_an_unknown_terminal_is_not_even_put_aside(desk: Desk) -> None:
+    desk.intake.take([Arrival("ghost-1", b"rubbish")], desk.now_ms)
+    assert desk.aside() == []
+    assert desk.alarms() == {LedgerAlarm.MALFORMED}

@@ -191,6 +191,26 @@ def test_a_forged_receipt_is_named(desk: Desk, ten: Wall) -> None:
     assert found(desk)[1] is Fault.RECEIPT
 
 
+def test_receipts_that_changed_places_are_named(desk: Desk, ten: Wall) -> None:
+    other = desk.enrolled_wall("gate-2")
+    desk.take(other, *other.taps(3))
+    with tool(desk) as db:
+        payloads = [row.payload for row in desk.store.receipts()]
+        for terminal, payload in zip(("gate-2", "gate-1"), payloads, strict=True):
+            db.execute("UPDATE receipts SET payload = ? WHERE terminal = ?", (payload, terminal))
+    faults = [verdict.broken.fault for verdict in desk.verdicts() if verdict.broken]
+    assert faults == [Fault.RECEIPT, Fault.RECEIPT]
+
+
+def test_a_head_under_another_epoch_takes_nothing_away(desk: Desk, ten: Wall) -> None:
+    desk.take(ten, heads=[ten.head()])
+    ten.epoch, ten.sent = "0123456789abcdef", []
+    desk.take(ten, *ten.taps(2))
+    with tool(desk) as db:
+        db.execute("UPDATE heads SET epoch = '0123456789abcdef', received_ms = 0")
+    assert [verdict.broken for verdict in desk.verdicts()] == [None, None]
+
+
 def test_a_missing_receipt_is_named(desk: Desk, ten: Wall) -> None:
     with tool(desk) as db:
         db.execute("DELETE FROM receipts")
