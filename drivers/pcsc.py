@@ -23,6 +23,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from drivers import pcsc_frames as wire
 from drivers.pcsc_conversation import Conversation
@@ -45,7 +46,14 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
 CLOSE_S = 2.0
 ALLOW_S = 1.0
 SETTLE_S = 1.0
-"""How long after a new start pcscd may still be finding the card that lies there."""
+"""How long after a new start pcscd may still be finding the card that lies there.
+
+A new card that is laid down within this time is taken for the one that was read before, and has
+to be laid down again: nothing tells the two apart, and to read the old one twice would be a
+second punch that nobody made.
+"""
+MOST_BROKEN = 3
+"""After so many conversations in a row that the reader failed, its process is replaced."""
 
 _FAILURES: dict[bytes, type[DeviceError]] = {
     wire.TORN: CardTorn,
@@ -84,6 +92,9 @@ class PcscReader:
         self._told = 0
         self._blocked = False
         self._finished = False
+        self._spoilt = False
+        """Whether this conversation failed otherwise than by a card that left."""
+        self._broken = 0
         self._settled_at: float | None = None
         self._there: bool | None = None
         """Whether the terminal was told that there is a reader; None before the first word."""
@@ -123,15 +134,19 @@ class PcscReader:
 
     def converse(self, budget_ms: int) -> Conversation:
         """Open a channel to the present card, for ``with``; its time begins there."""
-        return Conversation(self._ask, self._begin, budget_ms)
+        return Conversation(partial(self._ask, self._process), self._begin, budget_ms)
 
     def allow(self, patterns: Sequence[ApduPattern]) -> None:
         """From the next conversation on, pass these commands and no other."""
         allow = _patterns(patterns)
         self._setup = replace(self._setup, allow=allow)
-        # A process that cannot be told is replaced, and the next one begins with the new list.
-        with contextlib.suppress(DeviceError):
-            self._ask(wire.ALLOW, wire.patterns_body(allow), time.monotonic() + ALLOW_S)
+        process = self._process
+        try:
+            self._ask(process, wire.ALLOW, wire.patterns_body(allow), time.monotonic() + ALLOW_S)
+        except DeviceError as error:
+            with self._busy:
+                if process is not None and process is self._process and not self._closed:
+                    self._replace(f"it did not take the allow-list ({error})")
 
     def close(self) -> None:
         """End the process; idempotent, any thread."""
@@ -165,18 +180,18 @@ class PcscReader:
             raise CardMute("a mute card still lies there")
         return self._told
 
-    def _ask(self, kind: bytes, body: bytes, deadline: float) -> bytes:
-        """Ask the process; give its answer's body."""
+    def _ask(
+        self, process: ReaderProcess | None, kind: bytes, body: bytes, deadline: float
+    ) -> bytes:
+        """Ask that process, and none that has taken its place; give its answer's body."""
         with self._busy:
-            if self._process is None or self._closed:
+            if process is None or process is not self._process or self._closed:
                 raise DeviceError("the reader process does not run")
             try:
-                self._process.send(wire.frame(kind, body))
-                while (heard := self._process.receive(deadline)) is not None:
+                process.send(wire.frame(kind, body))
+                while (heard := process.receive(deadline)) is not None:
                     if heard[0] != wire.EVENT:
-                        answer = self._answer(*heard)
-                        self._finished = self._finished or kind == wire.DISCONNECT
-                        return answer
+                        return self._answer(kind, *heard)
                     self._note(wire.event_of(heard[1]))
             except (ProcessEnded, FrameError) as error:
                 self._ended(str(error))
@@ -186,26 +201,43 @@ class PcscReader:
             self._give_up()
             raise CardMute("no answer within the conversation's time")
 
-    def _answer(self, kind: bytes, body: bytes) -> bytes:
+    def _answer(self, asked: bytes, kind: bytes, body: bytes) -> bytes:
+        """Make of an answer what the caller is told, and keep how the conversation goes."""
         if kind in {wire.OK, wire.ANSWER}:
+            if asked == wire.CONNECT:
+                self._spoilt = False
+            elif asked == wire.DISCONNECT and not self._spoilt:
+                self._finished = True
+                self._broken = 0
             return body
-        if kind != wire.FAILED or body[:1] not in _FAILURES:
+        cause, text = body[:1], body[1:].decode(errors="replace")
+        if kind != wire.FAILED or cause not in _FAILURES:
             raise FrameError("an answer that nobody knows")
-        if body[:1] == wire.REFUSED:
+        self._spoilt = self._spoilt or cause in {wire.MUTE, wire.BROKEN}
+        if cause == wire.REFUSED:
             self.refused += 1
             log.warning("a command outside the allow-list was refused, %d so far", self.refused)
-        raise _FAILURES[body[:1]](body[1:].decode(errors="replace"))
+        elif cause == wire.BROKEN and asked != wire.ALLOW:
+            self._broken += 1
+            if self._broken >= MOST_BROKEN:
+                self._replace(f"{self._broken} conversations in a row failed ({text})")
+        raise _FAILURES[cause](text)
 
     def _give_up(self) -> None:
         """Replace the process; the card that lies there is not spoken to again."""
-        log.info("a card does not answer: replacing the reader process")
-        self._end_process()
         if self._presence is not None:
             self._blocked = True
             self._ladder.begin(time.monotonic())
+        self._replace("a card does not answer")
+
+    def _replace(self, reason: str) -> None:
+        """End the process, and start another at once."""
+        log.warning("replacing the reader process: %s", reason)
+        self._end_process()
         self._start()
 
     def _start(self) -> None:
+        self._broken = 0
         try:
             self._process = ReaderProcess(self._setup, self._wake)
         except ProcessEnded as error:
@@ -263,7 +295,10 @@ class PcscReader:
 
     @property
     def _done_with(self) -> bool:
-        """Whether the card that lies there is not to be presented a second time."""
+        """Whether the card that lies there is not to be presented a second time.
+
+        A new one cannot be told from it while ``SETTLE_S`` runs.
+        """
         return self._presence is not None and (self._blocked or self._finished)
 
     def _tell_gone(self, mono_ns: int) -> None:

@@ -1,7 +1,8 @@
 """One card's channel (the port ``Channel``), from power to power, within one budget of time.
 
-Rules: past its budget, or once the reader has failed, a conversation is over and asks nothing
-more, so a late call cannot reach the next card.
+Rules: past its budget, or once the reader has failed, a conversation is over and passes no command
+on, so a late call cannot reach the next card. However it went, its end cuts the power: a process
+that kept its card connected could connect to none after it.
 """
 
 import logging
@@ -19,8 +20,9 @@ log = logging.getLogger(__name__)
 class Conversation:
     """A channel to the present card.
 
-    ``ask`` puts one request (kind, body, deadline) to the reader process, ``begin`` gives the
-    number of the presence to be talked to, or raises CardMute.
+    ``ask`` puts one request (kind, body, deadline) to the reader process that runs now, and raises
+    DeviceError once that one was replaced; ``begin`` gives the number of the presence to be talked
+    to, or raises CardMute.
     """
 
     def __init__(
@@ -54,16 +56,14 @@ class Conversation:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._over:
-            return
+        failed_before = self._over or error is not None
+        self._over = True
         try:
-            self._within_time(wire.DISCONNECT, b"")
+            self._ask(wire.DISCONNECT, b"", self._deadline)
         except DeviceError:
-            if error is None:
+            if not failed_before:
                 raise
             log.debug("the conversation's end failed after another failure")
-        finally:
-            self._over = True
 
     def _within_time(self, kind: bytes, body: bytes) -> bytes:
         try:

@@ -112,7 +112,8 @@ class PcscSlot:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def connect(self, presence: int) -> None:
-        """Connect exclusively to the card of ``presence``."""
+        """Connect exclusively to the card of ``presence``, whatever was left of the last one."""
+        self._cut_power()
         try:
             code = self._connect()
         except _Lost as lost:

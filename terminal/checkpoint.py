@@ -1,4 +1,4 @@
-"""The last punches, kept aside so that a start need not read the whole journal.
+"""What a restart must know of the journal, kept aside so that a start need not read all of it.
 
 The journal is the truth; this is only a shortcut. A checkpoint counts if it is of this journal's
 epoch and its record still has the hash it had then; otherwise everything is folded anew. Missing,
@@ -8,11 +8,12 @@ damaged or foreign, it costs a slower start and nothing else.
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from terminal.core.attendance import LastPunch
-from terminal.core.moment import ClockQuality, ClockState, Stamp, from_ms
+from terminal.core.moment import ClockQuality, ClockState, Stamp, from_ms, ms_of
 from terminal.core.records import Punch
 from terminal.core.state import State, recall
 from terminal.journal import Journal, Stored
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 NAME = "checkpoint"
 VERSION = 1
+REMEMBERED = timedelta(days=3)
+"""No punch decides about a later day; leavers' names need not stay."""
 
 
 def opened(path: Path) -> Documents:
@@ -45,12 +48,11 @@ def restore(state: State, journal: Journal, documents: Documents) -> State:
     try:
         content = documents.get(NAME)
         if content is not None and _fits(content, journal):
-            state = replace(state, punches=_punches_of(content))
+            state = _state_of(content, state)
             after = int(content["seq"])
     except (StoreError, AttributeError, KeyError, TypeError, ValueError) as error:
         log.warning("the checkpoint cannot be used, reading the whole journal: %s", error)
         after = 0
-        state = replace(state, punches={})
     for _, entry in journal.entries(after):
         state = recall(state, entry)
     return state
@@ -59,8 +61,21 @@ def restore(state: State, journal: Journal, documents: Documents) -> State:
 def keep(state: State, journal: Journal, documents: Documents) -> None:
     """Write down what ``restore`` would otherwise fold from the journal; a failure is logged."""
     seq, digest = journal.head()
-    punches = {holder: _members(last) for holder, last in state.punches.items()}
-    content = {"v": VERSION, "epoch": journal.epoch, "seq": seq, "hash": digest, "punches": punches}
+    newest = max((last.stamp.at for last in state.punches.values()), default=None)
+    punches = {
+        holder: _members(last)
+        for holder, last in state.punches.items()
+        if newest is not None and newest - last.stamp.at <= REMEMBERED
+    }
+    content = {
+        "v": VERSION,
+        "epoch": journal.epoch,
+        "seq": seq,
+        "hash": digest,
+        "published": state.published,
+        "synced_ms": None if state.synced_at is None else ms_of(state.synced_at),
+        "punches": punches,
+    }
     try:
         documents.put(NAME, content)
     except StoreError as error:
@@ -88,6 +103,16 @@ def _members(last: LastPunch) -> dict[str, object]:
         "age_s": stamp.quality.age_s,
         "error_ms": stamp.quality.error_ms,
     }
+
+
+def _state_of(content: Mapping[str, Any], state: State) -> State:
+    synced_ms = content["synced_ms"]
+    return replace(
+        state,
+        punches=_punches_of(content),
+        published=int(content["published"]),
+        synced_at=None if synced_ms is None else from_ms(int(synced_ms)),
+    )
 
 
 def _punches_of(content: Mapping[str, Any]) -> dict[str, LastPunch]:

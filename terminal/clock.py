@@ -1,8 +1,10 @@
 """Wall time, monotonic time, boot id, and how far the wall clock can be trusted.
 
-Wall time never runs back below the floor: the newest moment that something signed or built has
-vouched for. Below it the clock is ``unknown`` and stamps carry the floor itself, so that nothing
-that has expired becomes valid again by pulling a plug.
+Wall time never runs back below the floor: the newest moment that has certainly passed. Below it
+the clock is ``unknown`` and stamps carry the floor itself, so that nothing that has expired becomes
+valid again by pulling a plug. The build and each publication vouch for the floor without limit; our
+own records made while synced and the ledger's receipts only up to 31 days past the publication,
+or one wrong clock would lock the staff out for good.
 
 The kernel's own word (adjtimex, STA_UNSYNC; chronyd and timesyncd both keep it) says whether NTP
 agrees. Having agreed once in this run and no longer is ``holdover``; its error grows by 50 ppm,
@@ -23,6 +25,7 @@ BUILT = datetime(2026, 11, 22, tzinfo=UTC)
 """No terminal of this version can have been running before."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 DRIFT_PPM = 50
+BELIEVED = timedelta(days=31)
 _STA_UNSYNC = 0x0040
 _NS_PER_MS = 1_000_000
 
@@ -73,7 +76,7 @@ class Clock:
         self._boot = boot if boot is not None else boot_id()
         self._wall_ns = wall_ns
         self._mono_ns = mono_ns
-        self._floor = BUILT
+        self._floor = self._published = BUILT
         self._synced_at_mono_ns: int | None = None
 
     @property
@@ -82,8 +85,13 @@ class Clock:
         return self._floor
 
     def raise_floor(self, moment: datetime) -> None:
-        """Wall time was at least ``moment``: something signed says so. Never lowers."""
+        """A publication was issued at ``moment``. Never lowers."""
+        self._published = max(self._published, moment)
         self._floor = max(self._floor, moment)
+
+    def nudge_floor(self, moment: datetime) -> None:
+        """A record of ours or a receipt says that it was ``moment``; believed up to 31 days."""
+        self._floor = max(self._floor, min(moment, self._published + BELIEVED))
 
     def stamp(self) -> Stamp:
         """Now."""
@@ -95,7 +103,7 @@ class Clock:
         wall = from_ms(self._wall_ns() // _NS_PER_MS) - timedelta(milliseconds=ago_ms)
         quality = self._quality(wall)
         at = max(wall, self._floor)
-        return Stamp(at, self._boot, mono_ns // _NS_PER_MS, quality)
+        return Stamp(at, self._boot, mono_ns // _NS_PER_MS, quality, self._floor)
 
     def _quality(self, wall: datetime) -> ClockQuality:
         now_ns = self._mono_ns()

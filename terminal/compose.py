@@ -9,6 +9,7 @@ import logging
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Protocol, TypeVar
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 SOFTWARE = "0.1.0"
 THREADS = ("loop", "reader", "link", "errand")
+CHECKPOINT_EVERY = 1_000
+"""Records; reading that many at a start takes well under a second."""
 _MS_PER_S = 1000
 
 
@@ -74,6 +77,7 @@ class Terminal:
             self.watchdog.ready()
             self.service.run()
             self.watchdog.stopping()
+            self.service.take(events.Stopping(self.clock.stamp()))
             checkpoint.keep(self.service.state, self.journal, self._documents)
 
     def _build(self) -> None:
@@ -93,14 +97,22 @@ class Terminal:
             )
         )
         self._documents = self._closed_at_end(checkpoint.opened(settings.state / "documents.json"))
+        state = State(no_rules(settings.terminal))
+        state = checkpoint.restore(state, self.journal, self._documents)
         self.link = self._build_link()
-        self.updater = self._build_updater()
+        self.updater = self._build_updater(state.published)
         active = self.updater.load_active()
-        rules = active.rules if active is not None else no_rules(settings.terminal)
-        state = checkpoint.restore(State(rules), self.journal, self._documents)
+        if active is not None:
+            state = replace(state, rules=active.rules)
+            self.clock.raise_floor(active.rules.issued or clock.BUILT)
+        if state.synced_at is not None:
+            self.clock.nudge_floor(state.synced_at)
         self.reader = self._build_reader(active)
         self.service = self._build_service(state)
         self._health: Health | None = None
+        self._began = self.clock.stamp()
+        self._checkpoint = self.journal.head()[0]
+        self._published = 0
         if active is not None:
             self._trust(active)
 
@@ -122,7 +134,7 @@ class Terminal:
         self.journal.listen(link.wake)
         return link
 
-    def _build_updater(self) -> Updater:
+    def _build_updater(self, least: int) -> Updater:
         path = self.identity.root_hash_path
         try:
             pin = read_pin(path)
@@ -134,6 +146,7 @@ class Terminal:
             folder=self._settings.state / "publications",
             pin=pin,
             seal_key=self.identity.seal_key,
+            least=least,
         )
         return Updater(
             settings,
@@ -194,6 +207,8 @@ class Terminal:
         """A publication's part that is not the core's: cards, receipts, time."""
         self.recognition.renew(ReadBy(active.profiles, active.trust))
         self.link.set_ledger_keys(active.trust.ledger_keys)
+        self._published = active.number
+        self.link.set_info_source(self._info)
         if active.rules.issued is not None:
             self._inbox.put(RaiseFloor(active.rules.issued, self.clock))
 
@@ -247,17 +262,18 @@ class Terminal:
         )
         if max(before, state.percent) >= WARN_PERCENT[0]:
             self._inbox.put(events.JournalFilling(stamp, state.percent))
-        checkpoint.keep(self.service.state, self.journal, self._documents)
+        if state.seq - self._checkpoint >= CHECKPOINT_EVERY:
+            self._checkpoint = state.seq
+            checkpoint.keep(self.service.state, self.journal, self._documents)
 
     def _info(self) -> Info:
-        stamp = self.clock.stamp()
         return Info(
             terminal=self._settings.terminal,
             epoch=self.journal.epoch,
             software=SOFTWARE,
-            boot=stamp.boot,
-            started_ms=stamp.at_ms,
-            publication=self.service.state.rules.publication,
+            boot=self._began.boot,
+            started_ms=self._began.at_ms,
+            publication=self._published,
         )
 
     def _told_to_end(self, _number: int, _frame: FrameType | None) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from terminal.config_table import SettingsError, Table
+from terminal.wire.topics import TOWN_HALL
 
 __all__ = ["Settings", "SettingsError", "load"]
 
@@ -112,6 +113,8 @@ def load(path: Path) -> Settings:
     settings = _settings(path.resolve().parent, tables)
     for table in tables.values():
         table.end()
+    if settings.terminal in TOWN_HALL:
+        raise tables["terminal"].refuse("id", f"the town hall has {', '.join(TOWN_HALL)} itself")
     return settings
 
 

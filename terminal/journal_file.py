@@ -6,6 +6,7 @@ another process must end first, ``JournalDamagedError`` that only a new journal 
 
 import contextlib
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from terminal.journal_disk import InUseError, Lock, sync_folder
-from terminal.journal_rows import Stored, last_number, rows
+from terminal.journal_rows import Spoilt, last_number, rows
 from terminal.wire.chain import GENESIS
 from terminal.wire.signed import RECORD, PublicKey, SignatureInvalid, verify
 from terminal.wire.strict_json import Malformed
@@ -30,6 +31,7 @@ CREATE TABLE record (
     seq INTEGER PRIMARY KEY, hash BLOB NOT NULL, payload BLOB NOT NULL) STRICT;
 CREATE TABLE declared (lost INTEGER PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
 """
+_EPOCH = re.compile(rb"[0-9a-f]{16}")
 # Small pages: a commit writes whole ones, and a record has some 700 bytes.
 _PAGE_BYTES = 2048
 # Pages in the log before they go into the main file. Few, because one bad byte in the log hides
@@ -165,10 +167,13 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _found(path: Path, lock: Lock, connection: sqlite3.Connection, keys: _Keys) -> Found:
-    row = connection.execute("SELECT terminal, epoch, received FROM journal").fetchone()
-    if row is None:
+    row = connection.execute(
+        "SELECT CAST(terminal AS BLOB), CAST(epoch AS BLOB), received FROM journal"
+    ).fetchone()
+    terminal, epoch, received = row or (b"", b"", 0)
+    if not isinstance(received, int) or _EPOCH.fullmatch(epoch or b"") is None:
         raise JournalDamagedError(f"{path} does not say whose journal it is")
-    terminal, epoch, received = str(row[0]), str(row[1]), int(row[2])
+    terminal, epoch = terminal.decode(errors="replace"), epoch.decode()
     seq, digest = _tail(path, connection, epoch, keys)
     if received > seq:
         raise JournalDamagedError(f"{path} has lost its end: it once had {received} records")
@@ -181,9 +186,12 @@ def _tail(path: Path, connection: sqlite3.Connection, epoch: str, keys: _Keys) -
     if seq == 0:
         return 0, GENESIS
     (last,) = rows(connection, seq - 1, seq, keys)
-    if not last.hash:
-        raise JournalDamagedError(f"the end of {path} cannot be read")
-    if isinstance(last, Stored):
+    if isinstance(last, Spoilt):
+        # Its number may be what is spoilt: going on from a wrong one would hide those behind it.
+        (count,) = connection.execute("SELECT count(*) FROM record").fetchone()
+        if not last.hash or count != seq:
+            raise JournalDamagedError(f"the end of {path} cannot be read")
+    else:
         try:
             members = verify(RECORD, last.payload, keys)
         except (SignatureInvalid, Malformed) as error:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from terminal.clock import Clock
 from terminal.core import events
+from terminal.core.moment import from_ms
 from terminal.link_receipts import ReceiptArrived
 from terminal.service import Service
 
@@ -21,7 +22,9 @@ class TakeReceipt:
 
     def open(self, loop: Service) -> None:
         """Move the cursor, or tell that the receipt does not fit."""
-        if not loop.journal.receive(self.receipt.upto, self.receipt.hash):
+        if loop.journal.receive(self.receipt.upto, self.receipt.hash):
+            self.clock.nudge_floor(from_ms(self.receipt.commit_ms))
+        else:
             stamp = self.clock.stamp()
             loop.take(events.ReceiptRefused(stamp, f"no such record: {self.receipt.upto}"))
 

@@ -22,11 +22,15 @@ class MalformedReceiptError(NoReceiptError):
 
 @dataclass(frozen=True, slots=True)
 class ReceiptArrived:
-    """A proven receipt: the ledger has committed ``epoch`` up to record ``upto`` with ``hash``."""
+    """A proven receipt: the ledger has committed ``epoch`` up to record ``upto`` with ``hash``.
+
+    ``commit_ms`` is when, by the ledger's clock (UTC ms).
+    """
 
     upto: int
     hash: str
     epoch: str
+    commit_ms: int = 0
 
 
 class ReceiptGate:
@@ -63,7 +67,7 @@ class ReceiptGate:
         if receipt.epoch != self._epoch:
             # A new SD card meets the receipts of the old one.
             raise NoReceiptError("other_epoch")
-        return ReceiptArrived(receipt.upto, receipt.hash, receipt.epoch)
+        return ReceiptArrived(receipt.upto, receipt.hash, receipt.epoch, receipt.commit_ms)
 
     def _proven(self, payload: bytes, keys: tuple[PublicKey, ...]) -> Receipt:
         try:

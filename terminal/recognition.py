@@ -58,7 +58,7 @@ class Recognition:
         if self._allowed != read_by.allowed:
             device.allow(read_by.allowed)
             self._allowed = read_by.allowed
-        instant = Instant(seen.at, seen.quality.known, self._clock.floor)
+        instant = Instant(seen.at, seen.quality.known, seen.passed)
         budget_ms = max(profile.budget_ms for profile in read_by.profiles)
         with device.converse(budget_ms) as channel:
             return identify(channel, read_by.profiles, read_by.trust, instant, self._challenges)

@@ -16,7 +16,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from terminal.clock import Clock
@@ -27,8 +28,8 @@ from terminal.core.effects import Effect
 from terminal.core.events import Event
 from terminal.core.feedback import SIGNALS
 from terminal.core.moment import Stamp
-from terminal.core.reasons import Alarm, Note, Result
-from terminal.core.records import Entry, RecordKind
+from terminal.core.notes import note
+from terminal.core.reasons import Alarm, Note
 from terminal.core.state import State
 from terminal.inbox import Due, Inbox
 from terminal.journal import Journal, JournalError
@@ -99,7 +100,14 @@ class Service:
                 self.handle(item)
             if time.monotonic() >= next_chores:
                 next_chores = time.monotonic() + CHORES_EVERY_S
-                self._chores()
+                self._guarded(self._chores)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Work beside the events: its fault is logged, and cards are read all the same."""
+        try:
+            work()
+        except Exception:
+            log.exception("work between two events failed")
 
     def stop(self) -> None:
         """Let ``run`` return after the present event. Any thread, also a signal's."""
@@ -112,16 +120,19 @@ class Service:
         elif isinstance(item, Event):
             self.take(item)
         else:
-            item.open(self)
+            self._guarded(partial(item.open, self))
 
     def take(self, event: Event) -> None:
         """Step on ``event`` and perform what follows from it."""
-        self.trace.append(event)
+        if not (isinstance(event, events.TimerDue) and event.timer == "second"):
+            self.trace.append(event)
         try:
             state, effects = step(self.state, event)
         except Exception:
             log.exception("step failed on %s; the event is dropped", type(event).__name__)
-            self._note_step_failed(event)
+            name = type(event).__name__
+            self.state = note(self.state, event.stamp, Note.STEP_FAILED, name)
+            self._inbox.set_timer("notes", 0)
             return
         self._perform(event.stamp, state, effects)
 
@@ -159,23 +170,12 @@ class Service:
     def _try(self, stamp: Stamp, device: str, act: Callable[[], None]) -> None:
         try:
             act()
-        except DeviceError as error:
-            log.warning("%s failed: %s", device, error)
+        except Exception as error:  # noqa: BLE001 - a driver's fault must not end the loop
+            text = str(error) if isinstance(error, DeviceError) else type(error).__name__
+            log.warning("%s failed: %s", device, text)
             self._failing.add(device)
-            self._inbox.put(events.DeviceFailed(stamp, device, str(error)))
+            self._inbox.put(events.DeviceFailed(stamp, device, text))
         else:
             if device in self._failing:
                 self._failing.remove(device)
                 self._inbox.put(events.DeviceBack(stamp, device))
-
-    def _note_step_failed(self, event: Event) -> None:
-        entry = Entry(
-            kind=RecordKind.TERMINAL,
-            result=Result.NOTED,
-            reason=Note.STEP_FAILED,
-            stamp=event.stamp,
-            publication=self.state.rules.publication,
-            detail=type(event).__name__,
-        )
-        self.state = replace(self.state, unwritten=(*self.state.unwritten, entry))
-        self._inbox.set_timer("notes", 0)

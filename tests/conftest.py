@@ -1,5 +1,8 @@
 """What holds for every test: its log lines can be written, and its threads have ended.
 
+Tests that start a pcscd are marked so: a machine (or a private piece of it) has room for one at a
+time, so ``./kazasu test`` runs them beside the others, in a private piece of their own.
+
 A thread that a failed test left behind would keep the whole run from ending, so the run leaves
 without waiting for it; the test that left it has failed by then.
 """
@@ -55,6 +58,19 @@ def every_thread_ends() -> Iterator[None]:
         thread.join(max(0.0, deadline - time.monotonic()))
     left = [thread.name for thread in _lasting_threads() - before]
     assert not left, f"threads that the test left behind: {left}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _starts_pcscd(item):
+            item.add_marker(pytest.mark.pcscd)
+
+
+def _starts_pcscd(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    module = getattr(item, "module", None)
+    walks = {"walk", "bench"} & set(item.path.parts)
+    return bool(walks) or "pcscd" in fixtures or hasattr(module, "Pcscd")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

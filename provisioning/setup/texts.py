@@ -41,6 +41,10 @@ STEPS = {
         "Debian 13 を新しくできませんでした。{days} 日前のものを使います。",
         "Debian 13 could not be refreshed; using the one of {days} days ago.",
     ),
+    "pcscd": Text(
+        "カード読み取り（pcscd）の試験の結果を待ちます",
+        "Waiting for the tests with pcscd, which ran beside these",
+    ),
     "chroot-tests": Text(
         "まっさらな Debian 13 で ./kazasu test を動かします",
         "./kazasu test on the fresh Debian 13",

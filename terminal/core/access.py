@@ -5,9 +5,9 @@ same situation always gives the same answer and the answer tells the person what
 rules there at all, known card, card not stopped, holder's own validity, assurance, a permit for
 this portal, the hours of it.
 
-While the clock is unknown, wall time is only a floor (it cannot be earlier): an end that the
-floor has passed is enforced, a beginning is not, and a permit limited in time is refused, because
-nobody can tell whether its hours are now. A permit without limits holds.
+While the clock is unknown, an end is held against the floor (a time that has certainly passed), a
+beginning is not enforced, and a permit limited in time is refused, because nobody can tell whether
+its hours are now. A permit without limits holds.
 """
 
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def recognise(rules: Rules, credential: Credential, seen: Stamp) -> Decision:
     holder = entry.holder
     if entry.state is CredentialState.STOPPED:
         return Decision(granted=False, reason=Reason.CREDENTIAL_STOPPED, holder=holder)
-    if holder.not_after is not None and seen.at >= holder.not_after:
+    if holder.not_after is not None and seen.passed >= holder.not_after:
         return Decision(granted=False, reason=Reason.HOLDER_EXPIRED, holder=holder)
     too_early = holder.not_before is not None and seen.at < holder.not_before
     if too_early and seen.quality.known:
@@ -77,7 +77,7 @@ def _permits(rules: Rules, holder: Holder, portal: Portal) -> Iterator[tuple[Per
 
 
 def _holds(permit: Permit, schedule: Schedule, seen: Stamp) -> Reason:
-    ended = permit.not_after is not None and seen.at >= permit.not_after
+    ended = permit.not_after is not None and seen.passed >= permit.not_after
     if ended:
         return Reason.OUTSIDE_SCHEDULE
     limited = (

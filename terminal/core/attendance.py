@@ -77,6 +77,9 @@ def _within_guard(rules: Rules, last: LastPunch, seen: Stamp) -> bool:
     if last.stamp.boot == seen.boot:
         # Within one boot the monotonic clock knows; a stepped wall clock must not fool the guard.
         return seen.mono_ms - last.stamp.mono_ms < guard_ms
+    if not (seen.quality.known and last.stamp.quality.known):
+        # Two unknown times say nothing of how far apart they are; rather record once too often.
+        return False
     return 0 <= seen.at_ms - last.stamp.at_ms < guard_ms
 
 

@@ -7,15 +7,14 @@ What the display shows between events is the word ``state.showing``: only "idle"
 second, an outcome gives way after some seconds or at once to the next card, a fault stays until
 it ends.
 
-Notes of the terminal about itself wait in ``state.unwritten`` until the journal takes them, so
-that a full disk delays them and loses none. A tap's entry never waits: it is written before the
-person is told anything, or they are told that it could not be.
+A tap's entry never waits: it is written before the person is told anything, or they are told that
+it could not be. What the terminal notes about itself may wait: see ``notes``.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from terminal.core import events, taps
+from terminal.core import events, notes, taps
 from terminal.core.effects import (
     CancelTimer,
     Effect,
@@ -29,6 +28,7 @@ from terminal.core.effects import (
 from terminal.core.events import Event
 from terminal.core.feedback import notice_screen
 from terminal.core.moment import Stamp
+from terminal.core.notes import note
 from terminal.core.reasons import Alarm, Note, Result
 from terminal.core.records import Entry, RecordKind
 from terminal.core.signals import Signal
@@ -36,6 +36,7 @@ from terminal.core.state import State
 
 CHOICE_MS = 8_000
 NOTES_RETRY_MS = 60_000
+STRIKE = "strike"
 QUIET = "quiet:"
 QUIET_MS = 600_000
 FILLING_PERCENT = 70
@@ -51,7 +52,7 @@ def step(state: State, event: Event) -> Step:
 
 def _started(state: State, event: events.Started) -> Step:
     state = replace(state, showing="starting", clock_known=event.stamp.quality.known)
-    state = _note(state, event.stamp, Note.STARTED)
+    state = note(state, event.stamp, Note.STARTED)
     return state, (
         Indicate(Signal.QUIET),
         Show(notice_screen("starting", state.rules)),
@@ -74,7 +75,7 @@ def _timer_due(state: State, event: events.TimerDue) -> Step:
     if event.timer == "choice":
         return _rest(replace(state, chosen=None), event.stamp)
     if event.timer == "notes":
-        return _write_notes(state)
+        return notes.write(state)
     # What is left are alarms without an end of their own: they end by staying quiet.
     return state, (SetAlarm(Alarm(event.timer.removeprefix(QUIET)), on=False),)
 
@@ -85,12 +86,6 @@ def _second(state: State, stamp: Stamp) -> Step:
         state = replace(state, clock_known=stamp.quality.known)
         effects = (*effects, SetAlarm(Alarm.CLOCK_UNKNOWN, on=not state.clock_known))
     return _redraw(state, stamp, effects)
-
-
-def _write_notes(state: State) -> Step:
-    if not state.unwritten:
-        return state, ()
-    return replace(state, unwritten=()), (Record(state.unwritten),)
 
 
 def _button_pressed(state: State, event: events.ButtonPressed) -> Step:
@@ -126,10 +121,11 @@ def _record_failed(state: State, event: events.RecordFailed) -> Step:
     # The portal's policy is "deny": nobody passes unrecorded.
     state = replace(state, cannot_record=True)
     alarm = SetAlarm(Alarm.CANNOT_RECORD, on=True, detail=event.detail)
-    notes = tuple(entry for entry in event.entries if entry.result is Result.NOTED)
-    if notes:
-        # Nobody waits for these (an exit has opened already); written when the disk allows.
-        state = replace(state, unwritten=(*notes, *state.unwritten))
+    noted = tuple(entry for entry in event.entries if entry.result is Result.NOTED)
+    if noted:
+        # Nobody waits for these (an exit has opened already); written when the disk allows. Those
+        # that waited before still do: the state that had let them go was dropped.
+        state = notes.wait(state, tuple(one for one in noted if one not in state.unwritten))
         return state, (alarm, SetTimer("notes", NOTES_RETRY_MS))
     state = replace(state, showing="outcome", chosen=None)
     return state, (
@@ -144,7 +140,8 @@ def _record_failed(state: State, event: events.RecordFailed) -> Step:
 
 def _reader_lost(state: State, event: events.ReaderLost) -> Step:
     state = replace(state, reader_ok=False, card_present=False, showing="fault")
-    state = _note(state, event.stamp, Note.READER_LOST, event.detail)
+    # The detail is a driver's text: for the alarm, never for a record.
+    state = note(state, event.stamp, Note.READER_LOST)
     return state, (
         CancelTimer("reading"),
         CancelTimer("card-left"),
@@ -158,7 +155,7 @@ def _reader_lost(state: State, event: events.ReaderLost) -> Step:
 
 def _reader_back(state: State, event: events.ReaderBack) -> Step:
     if state.showing != "starting":
-        state = _note(state, event.stamp, Note.READER_BACK)
+        state = note(state, event.stamp, Note.READER_BACK)
     state = replace(state, reader_ok=True, reader_blocked=False)
     lost = SetAlarm(Alarm.READER_LOST, on=False)
     blocked = SetAlarm(Alarm.READER_BLOCKED, on=False)
@@ -189,20 +186,26 @@ def _reader_blocked(state: State, _event: events.ReaderBlocked) -> Step:
 
 
 def _device_failed(state: State, event: events.DeviceFailed) -> Step:
+    told: tuple[Effect, ...] = ()
+    if event.device == STRIKE:
+        # The record and the screen said "enter", and the door stays shut.
+        state = replace(state, showing="outcome")
+        screen = notice_screen("out_of_order", state.rules)
+        told = (Indicate(Signal.REFUSED), Show(screen), SetTimer("result", taps.READ_ME_MS))
     if event.device in state.failed_devices:
-        return state, ()
+        return state, told
     state = replace(state, failed_devices=state.failed_devices | {event.device})
     # The detail is a driver's text, for the alarm only; the record names the device.
-    state = _note(state, event.stamp, Note.DEVICE_FAILED, event.device)
+    state = note(state, event.stamp, Note.DEVICE_FAILED, event.device)
     alarm = SetAlarm(Alarm.DEVICE_FAILED, on=True, detail=f"{event.device}: {event.detail}")
-    return state, (alarm, SetTimer("notes", 0))
+    return state, (alarm, *told, SetTimer("notes", 0))
 
 
 def _device_back(state: State, event: events.DeviceBack) -> Step:
     if event.device not in state.failed_devices:
         return state, ()
     state = replace(state, failed_devices=state.failed_devices - {event.device})
-    state = _note(state, event.stamp, Note.DEVICE_BACK, event.device)
+    state = note(state, event.stamp, Note.DEVICE_BACK, event.device)
     others = ", ".join(sorted(state.failed_devices))
     alarm = SetAlarm(Alarm.DEVICE_FAILED, on=bool(others), detail=others)
     return _redraw(state, event.stamp, (alarm, SetTimer("notes", 0)))
@@ -215,15 +218,23 @@ def _link_changed(state: State, event: events.LinkChanged) -> Step:
 def _rules_activated(state: State, event: events.RulesActivated) -> Step:
     # Rights that the town took away must stay taken away even where the disk is full, so the
     # rules do not wait for their note to be written.
-    state = replace(state, rules=event.rules, chosen=None)
-    state = _note(state, event.stamp, Note.PUBLICATION_ACTIVE, str(event.rules.publication))
-    ended = (SetAlarm(Alarm.NO_RULES, on=False), SetAlarm(Alarm.PUBLICATION_REFUSED, on=False))
-    return _redraw(state, event.stamp, (*ended, CancelTimer("choice"), SetTimer("notes", 0)))
+    state = replace(state, rules=event.rules)
+    effects: tuple[Effect, ...] = (
+        SetAlarm(Alarm.NO_RULES, on=False),
+        SetAlarm(Alarm.PUBLICATION_REFUSED, on=False),
+        SetTimer("notes", 0),
+    )
+    if state.chosen not in event.rules.settings.buttons:
+        # A button that is still there goes on counting: somebody may just be holding their card.
+        state = replace(state, chosen=None)
+        effects = (*effects, CancelTimer("choice"))
+    state = note(state, event.stamp, Note.PUBLICATION_ACTIVE, str(event.rules.publication))
+    return _redraw(state, event.stamp, effects)
 
 
 def _publication_refused(state: State, event: events.PublicationRefused) -> Step:
     detail = f"{event.reason} {event.file}".strip()
-    state = _note(state, event.stamp, Note.PUBLICATION_REFUSED, detail)
+    state = note(state, event.stamp, Note.PUBLICATION_REFUSED, detail)
     alarm = SetAlarm(Alarm.PUBLICATION_REFUSED, on=True, detail=detail)
     return state, (alarm, SetTimer("notes", 0))
 
@@ -251,24 +262,12 @@ def _passing(alarm: Alarm, detail: str) -> tuple[Effect, ...]:
 
 def _record_lost(state: State, event: events.RecordLost) -> Step:
     detail = f"{event.seq} {event.hash}".strip()
-    return _note(state, event.stamp, Note.RECORD_UNREADABLE, detail), (SetTimer("notes", 0),)
+    return note(state, event.stamp, Note.RECORD_UNREADABLE, detail), (SetTimer("notes", 0),)
 
 
 def _journal_filling(state: State, event: events.JournalFilling) -> Step:
     on = event.percent >= FILLING_PERCENT
     return state, (SetAlarm(Alarm.JOURNAL_FILLING, on=on, detail=f"{event.percent} %"),)
-
-
-def _note(state: State, stamp: Stamp, note: Note, detail: str = "") -> State:
-    entry = Entry(
-        kind=RecordKind.TERMINAL,
-        result=Result.NOTED,
-        reason=note,
-        stamp=stamp,
-        publication=state.rules.publication,
-        detail=detail,
-    )
-    return replace(state, unwritten=(*state.unwritten, entry))
 
 
 def _rest(state: State, stamp: Stamp, effects: tuple[Effect, ...] = ()) -> Step:
@@ -286,6 +285,7 @@ def _redraw(state: State, stamp: Stamp, effects: tuple[Effect, ...] = ()) -> Ste
 
 ARMS: Mapping[type[Event], Callable[..., Step]] = {
     events.Started: _started,
+    events.Stopping: notes.stopping,
     events.CardSeen: taps.seen,
     events.CardRead: taps.read,
     events.CardUnreadable: taps.unreadable,

@@ -16,6 +16,13 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopping:
+    """The service was told to end; the last event of a run that ends in order."""
+
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True)
 class CardSeen:
     """A card came into the field. Its verdict follows as CardRead or CardUnreadable."""
 
@@ -198,6 +205,7 @@ class JournalFilling:
 
 Event = (
     Started
+    | Stopping
     | CardSeen
     | CardRead
     | CardUnreadable

@@ -4,7 +4,7 @@ Wall time is for records and people, monotonic time is for durations. The monoto
 anew at each boot, so it is only ever compared within one boot id.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -36,17 +36,34 @@ class ClockQuality:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """One moment: aware UTC wall time, boot id, monotonic ms within that boot, clock quality."""
+    """One moment: aware UTC wall time, boot id, monotonic ms within that boot, clock quality.
+
+    ``floor`` is a time that had certainly passed by then; it serves decisions and is not recorded.
+    """
 
     at: datetime
     boot: str
     mono_ms: int
     quality: ClockQuality
+    floor: datetime | None = field(default=None, compare=False)
+
+    @property
+    def passed(self) -> datetime:
+        """What an end is held against: wall time, or the floor while the clock is unknown.
+
+        An unknown clock may also be far ahead, and must not end what has not ended.
+        """
+        return self.at if self.quality.known or self.floor is None else self.floor
 
     @property
     def at_ms(self) -> int:
         """Wall time as whole UTC milliseconds since 1970; exact, never rounded."""
-        return (self.at - EPOCH) // timedelta(milliseconds=1)
+        return ms_of(self.at)
+
+
+def ms_of(at: datetime) -> int:
+    """Whole UTC milliseconds since 1970 of an aware time; cut, never rounded up."""
+    return (at - EPOCH) // timedelta(milliseconds=1)
 
 
 def from_ms(ms: int) -> datetime:

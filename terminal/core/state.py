@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from terminal.core.attendance import LastPunch
+from terminal.core.moment import ClockState
 from terminal.core.reasons import Reason
 from terminal.core.records import Entry, Punch, RecordKind
 from terminal.core.rules import Rules
@@ -16,6 +18,8 @@ class State:
     ``chosen`` is the punch of a pressed button, for one tap or eight seconds. ``showing`` names
     what the display shows: starting, idle, reading, outcome, card-left or fault. ``unwritten``
     are notes about the terminal itself that wait for the journal; a tap's entries never wait.
+    ``notes_lost`` counts those that no longer found room. ``synced_at`` is the time of the newest
+    record made while the clock was synced, ``published`` the highest publication on record.
     """
 
     rules: Rules
@@ -30,6 +34,9 @@ class State:
     cannot_record: bool = False
     failed_devices: frozenset[str] = frozenset()
     unwritten: tuple[Entry, ...] = ()
+    notes_lost: int = 0
+    synced_at: datetime | None = None
+    published: int = 0
 
     @property
     def ready(self) -> bool:
@@ -38,11 +45,17 @@ class State:
 
 
 def recall(state: State, entry: Entry) -> State:
-    """The state after ``entry`` was recorded, for what must outlive a restart: the last punches.
+    """The state after ``entry`` was recorded, for what must outlive a restart.
 
     Applied to each new record by the controller and to the whole journal at start, so both roads
-    lead to the same state. Duplicates and denials change nothing.
+    lead to the same state. Duplicates and denials are no punches.
     """
+    stamp = entry.stamp
+    if stamp.quality.state is ClockState.SYNCED:
+        newest = stamp.at if state.synced_at is None else max(state.synced_at, stamp.at)
+        state = replace(state, synced_at=newest)
+    if entry.publication > state.published:
+        state = replace(state, published=entry.publication)
     if entry.kind is not RecordKind.ATTENDANCE or entry.punch is None or entry.holder is None:
         return state
     if entry.reason is Reason.ALREADY_PUNCHED:

@@ -68,6 +68,8 @@ def reading(state: State) -> Step:
 
 def read(state: State, event: events.CardRead) -> Step:
     """The card proved a credential: one use, one decision, one record."""
+    if state.rules.publication == 0:
+        return _conclude(state, _no_rules(state, event.seen), None)
     settings = state.rules.settings
     portal = state.rules.portals.get(settings.portal) if settings.portal is not None else None
     if state.chosen is None and settings.default_use is Use.ACCESS and portal is not None:
@@ -123,11 +125,12 @@ def unreadable(state: State, event: events.CardUnreadable) -> Step:
 
     Before the first publication no card can be read, and it is not the card that is at fault.
     """
-    unprepared = state.rules.publication == 0
+    if state.rules.publication == 0:
+        return _conclude(state, _no_rules(state, event.seen), None)
     entry = Entry(
         kind=RecordKind.TAP,
-        result=Result.DENIED if unprepared else Result.UNREADABLE,
-        reason=Reason.NO_RULES if unprepared else Reason(event.reason.value),
+        result=Result.UNREADABLE,
+        reason=Reason(event.reason.value),
         stamp=event.seen,
         purpose=_purpose(state),
         publication=state.rules.publication,
@@ -135,6 +138,16 @@ def unreadable(state: State, event: events.CardUnreadable) -> Step:
         elapsed_ms=event.elapsed_ms,
     )
     return _conclude(state, entry, None)
+
+
+def _no_rules(state: State, seen: Stamp) -> Entry:
+    return Entry(
+        kind=RecordKind.TAP,
+        result=Result.DENIED,
+        reason=Reason.NO_RULES,
+        stamp=seen,
+        purpose=_purpose(state),
+    )
 
 
 def _purpose(state: State) -> str:

@@ -48,6 +48,10 @@ class Faults:
     def arm(self, mask: int, nth: int, error: int, *, sticky: bool = False) -> None:
         self._shim.fault_arm(mask, nth, error, int(sticky))
 
+    def seen(self) -> int:
+        """How many calls of the armed kinds there were."""
+        return int(self._shim.fault_seen())
+
     def disarm(self) -> int:
         """How many calls were failed."""
         return int(self._shim.fault_fired())

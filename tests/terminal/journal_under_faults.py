@@ -71,9 +71,8 @@ def one_run(path: Path, mask: int, nth: int, error: int, sticky: bool) -> tuple[
     verdict = prove(path, [KEY.public_key()])
     assert verdict.whole, verdict
     assert verdict.count == len(acknowledged), (verdict, len(acknowledged))
-    assert not (fired and mask == SYNCS and not refused and nth < 10), (
-        "a failed sync went unnoticed"
-    )
+    if mask == SYNCS and sticky and nth == 1:
+        assert refused == TAPS, "a record was acknowledged although nothing could be synced"
     return fired, refused
 
 

@@ -22,6 +22,7 @@ PUTS = 6
 
 def main(folder: Path) -> None:
     refused = 0
+    one_run_is_synced(folder / "plain")
     for number, (mask, error, sticky) in enumerate(SCENARIOS):
         for nth in range(1, 40):
             fired, failed = one_run(folder / f"{number}-{nth}", mask, nth, error, sticky)
@@ -31,6 +32,18 @@ def main(folder: Path) -> None:
         else:
             raise AssertionError("40 calls failed one after another, and still one is left")
     sys.stdout.write(f"{refused}\n")
+
+
+def one_run_is_synced(folder: Path) -> None:
+    """Each time the draft before it is moved, and the folder after."""
+    faults = Faults()
+    documents = Documents(folder / "store.json")
+    documents.put("kept", {})
+    faults.arm(SYNCS, 10**6, BROKEN)
+    for n in range(PUTS):
+        documents.put("kept", {"n": n})
+    faults.disarm()
+    assert faults.seen() == 2 * PUTS
 
 
 def one_run(folder: Path, mask: int, nth: int, error: int, sticky: bool) -> tuple[int, int]:

@@ -87,6 +87,7 @@ def test_a_checkpoint_is_really_used(desk: Desk) -> None:
         {"seq": 0},
         {"seq": "1"},
         {"v": 2},
+        {"synced_ms": "yesterday"},
         {"punches": {"h-a": {"punch": "in"}}},
         {"punches": 3},
     ],

@@ -79,6 +79,16 @@ def test_the_floor_only_rises() -> None:
     assert not stamp.quality.known
 
 
+def test_records_and_receipts_lift_the_floor_by_at_most_31_days_past_the_publication() -> None:
+    clock = Hands(NOW).clock()
+    clock.raise_floor(NOW)
+    clock.nudge_floor(NOW + timedelta(days=7))
+    assert clock.floor == NOW + timedelta(days=7)
+    clock.nudge_floor(NOW + timedelta(days=4000))
+    assert clock.floor == NOW + timedelta(days=31)
+    assert clock.stamp().floor == clock.floor
+
+
 def test_the_boot_id_stays_within_one_boot() -> None:
     assert boot_id() == boot_id()
     assert len(boot_id()) == 16

@@ -105,6 +105,11 @@ def test_an_id_that_no_topic_can_carry_is_refused(tmp_path: Path) -> None:
         read(tmp_path, GOOD.replace("t-archive", "第1書庫"))
 
 
+def test_a_name_of_the_town_hall_s_own_is_no_terminal_s(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"line 4.*the town hall has ledger"):
+        read(tmp_path, GOOD.replace("t-archive", "ledger"))
+
+
 def test_a_table_that_is_a_value_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"write \[pins\]"):
         read(tmp_path, "pins = 3\n" + GOOD)

@@ -1,43 +1,36 @@
 import contextlib
 import fcntl
 import os
-import random
-import select
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from terminal import journal_disk
 from terminal.core.moment import ClockQuality, ClockState, Stamp
-from terminal.core.reasons import Note, Result
-from terminal.core.records import Entry, RecordKind
+from terminal.core.records import Entry
 from terminal.journal import (
     Journal,
     JournalDamagedError,
     JournalError,
     JournalInUseError,
-    Spoilt,
     Stored,
-    set_aside,
 )
-from terminal.journal_disk import Ballast, free_bytes
+from terminal.journal_disk import Ballast
 from terminal.journal_proof import prove
-from terminal.wire.chain import GENESIS, declaration, hash_of
+from terminal.wire.chain import GENESIS, hash_of
 from terminal.wire.messages import entry_of, head_of
 from terminal.wire.signed import HEAD, RECORD, verify
 from tests.terminal.disk_faults import run_with_faults
+from tests.terminal.journals import KEY, PUBLIC, opened, taps
 from tests.terminal.wall import BOOT, MORNING, moment, tap
 from tests.town_ca import new_key
 
-KEY = new_key()
-PUBLIC = KEY.public_key()
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -46,29 +39,11 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "journal.db"
 
 
-def opened(path: Path, *, ballast: int = 0, capacity: int = 100_000) -> Journal:
-    return Journal.open(path, "ent-1", KEY, ballast=ballast, capacity=capacity)
-
-
 @pytest.fixture
 def journal(path: Path) -> Iterator[Journal]:
     one = opened(path)
     yield one
     one.close()
-
-
-def taps(journal: Journal, count: int) -> list[Stored]:
-    return [journal.append([tap(moment(second))])[0] for second in range(count)]
-
-
-def unreadable(seq: int, digest: str) -> Entry:
-    return Entry(
-        RecordKind.TERMINAL,
-        Result.NOTED,
-        Note.RECORD_UNREADABLE,
-        moment(),
-        detail=declaration(seq, digest),
-    )
 
 
 def test_a_record_says_what_was_decided_when_and_by_whom(journal: Journal) -> None:
@@ -231,8 +206,11 @@ def test_the_reserve_is_given_up_when_the_disk_is_full(path: Path) -> None:
     one.close()
 
 
-def test_no_reserve_is_laid_where_it_would_fill_the_disk(tmp_path: Path) -> None:
-    assert not Ballast(tmp_path / "ballast", free_bytes(tmp_path)).lay()
+def test_no_reserve_is_laid_where_it_would_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_disk, "free_bytes", lambda _: 100_000)
+    assert not Ballast(tmp_path / "ballast", 60_000).lay()
     assert not (tmp_path / "ballast").exists()
     assert not Ballast(tmp_path / "none", 0).lay()
 
@@ -346,248 +324,3 @@ def test_times_are_stored_to_the_millisecond_and_never_rounded(journal: Journal)
     journal.append([tap(stamp)])
     (found,) = [entry for _, entry in journal.entries()]
     assert found.stamp == stamp
-
-
-# --- damage
-
-
-def spoil(path: Path, seq: int, column: str = "payload") -> None:
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as hand:
-        (data,) = hand.execute(f"SELECT {column} FROM record WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
-        changed = bytes([data[0] ^ 1]) + data[1:]
-        hand.execute(f"UPDATE record SET {column} = ? WHERE seq = ?", (changed, seq))  # noqa: S608
-
-
-def test_a_spoilt_record_is_named_with_its_hash(journal: Journal, path: Path) -> None:
-    stored = taps(journal, 4)
-    spoil(path, 2)
-    reader = journal.reader()
-    assert reader.pending(0, 9) == (stored[0], Spoilt(2, stored[1].hash), stored[2], stored[3])
-    reader.close()
-
-
-def test_a_spoilt_hash_does_not_cost_a_record_that_proves_itself(
-    journal: Journal, path: Path
-) -> None:
-    stored = taps(journal, 4)
-    spoil(path, 2, "hash")
-    spoil(path, 4, "hash")
-    reader = journal.reader()
-    assert reader.pending(0, 9) == tuple(stored)
-    assert journal.receive(4, stored[3].hash)
-    reader.close()
-
-
-def test_a_row_that_is_gone_is_named_by_the_record_behind_it(journal: Journal, path: Path) -> None:
-    stored = taps(journal, 4)
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as hand:
-        hand.execute("DELETE FROM record WHERE seq IN (2, 3)")
-    assert list(journal.records()) == [
-        stored[0],
-        Spoilt(2, ""),
-        Spoilt(3, stored[2].hash),
-        stored[3],
-    ]
-
-
-def test_a_spoilt_record_is_passed_by_the_one_that_declares_it(
-    journal: Journal, path: Path
-) -> None:
-    stored = taps(journal, 4)
-    spoil(path, 2)
-    reader = journal.reader()
-    assert reader.declaration_of(2) is None
-    (declaring,) = journal.append([unreadable(2, stored[1].hash)])
-    assert reader.declaration_of(2) == declaring
-    verdict = prove(path, [PUBLIC])
-    assert (verdict.whole, verdict.count, verdict.seq) == (True, 4, 5)
-    reader.close()
-
-
-def test_the_whole_chain_check_names_the_first_record_that_is_wrong(
-    journal: Journal, path: Path
-) -> None:
-    taps(journal, 4)
-    spoil(path, 3)
-    assert prove(path, [PUBLIC]).broken_at == 3
-
-
-def test_the_journal_goes_on_after_a_spoilt_last_record(path: Path) -> None:
-    one = opened(path)
-    stored = taps(one, 3)
-    one.close()
-    spoil(path, 3)
-    again = opened(path)
-    assert again.head() == (3, stored[2].hash)
-    (behind,) = again.append([unreadable(3, stored[2].hash)])
-    assert verify(RECORD, behind.payload, [PUBLIC])["prev"] == stored[2].hash
-    again.close()
-
-
-def test_records_that_vanished_from_the_end_are_noticed(path: Path) -> None:
-    one = opened(path)
-    stored = taps(one, 3)
-    one.receive(3, stored[2].hash)
-    one.close()
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as hand:
-        hand.execute("DELETE FROM record WHERE seq = 3")
-    with pytest.raises(JournalDamagedError, match="lost its end"):
-        opened(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"not a database at all", b"\0" * 8192])
-def test_a_file_that_is_no_journal_is_damage_and_never_an_empty_journal(
-    path: Path, content: bytes
-) -> None:
-    path.parent.mkdir(parents=True)
-    path.write_bytes(content)
-    with pytest.raises(JournalDamagedError):
-        opened(path)
-
-
-def test_a_log_without_its_file_is_damage(path: Path) -> None:
-    one = opened(path)
-    taps(one, 3)
-    one._lock.release()
-    path.unlink()
-    with pytest.raises(JournalDamagedError, match="is gone"):
-        opened(path)
-    one._give_up()
-
-
-def test_a_damaged_journal_is_kept_aside_and_a_new_one_begins(path: Path) -> None:
-    one = opened(path)
-    taps(one, 3)
-    one.close()
-    path.write_bytes(b"")
-    with pytest.raises(JournalDamagedError):
-        opened(path)
-    folder = set_aside(path)
-    assert (folder / path.name).exists()
-    again = opened(path)
-    assert again.head() == (0, GENESIS)
-    assert again.epoch != one.epoch
-    again.close()
-
-
-def test_a_half_made_journal_is_made_anew(path: Path) -> None:
-    path.parent.mkdir(parents=True)
-    path.with_name("journal.db.new").write_bytes(b"half")
-    path.with_name("journal.db.new-wal").write_bytes(b"half")
-    one = opened(path)
-    assert one.head() == (0, GENESIS)
-    one.close()
-
-
-def flipped_journals(path: Path, every: int) -> Iterator[tuple[int, Path]]:
-    original = path.read_bytes()
-    copy = path.parent / "flipped" / path.name
-    for at in range(0, len(original), every):
-        shutil.rmtree(copy.parent, ignore_errors=True)
-        copy.parent.mkdir()
-        copy.write_bytes(original[:at] + bytes([original[at] ^ 0x55]) + original[at + 1 :])
-        yield at, copy
-
-
-def flip_and_look(path: Path, every: int) -> int:
-    """No flipped byte may go unnoticed and change what is believed; how often one was noticed."""
-    one = opened(path)
-    stored = taps(one, 8)
-    one.receive(2, stored[1].hash)
-    one.close()
-    noticed = 0
-    for at, copy in flipped_journals(path, every):
-        try:
-            journal = opened(copy)
-        except JournalError:
-            noticed += 1
-            continue
-        assert journal.head()[0] <= 8, at
-        whole = journal.head() == (8, stored[7].hash)
-        for found in journal.records():
-            if isinstance(found, Stored):
-                assert found in stored, at
-            else:
-                assert found.hash in {"", stored[found.seq - 1].hash}, at
-                noticed += 1
-        # Records may be missing at the end only if nobody has a receipt for them.
-        assert whole or journal.head()[0] >= 2, at
-        journal._give_up()
-        journal.close()
-    return noticed
-
-
-def test_no_flipped_byte_makes_a_wrong_record_believed(path: Path) -> None:
-    assert flip_and_look(path, every=61) > 15
-
-
-@pytest.mark.all
-@pytest.mark.timeout(900)
-def test_no_flipped_byte_at_all_makes_a_wrong_record_believed(path: Path) -> None:
-    assert flip_and_look(path, every=1) > 1000
-
-
-def test_a_torn_log_costs_only_what_was_not_acknowledged(path: Path) -> None:
-    one = opened(path)
-    stored = taps(one, 5)
-    wal = path.with_name("journal.db-wal")
-    content = wal.read_bytes()
-    one.append([tap(moment())])
-    torn = wal.read_bytes()
-    assert torn.startswith(content[:32])
-    for size in range(len(content), len(torn), 97):
-        folder = path.parent / f"torn-{size}"
-        folder.mkdir()
-        shutil.copy(path, folder)
-        (folder / wal.name).write_bytes(torn[:size])
-        again = opened(folder / path.name)
-        assert again.head() == (5, stored[4].hash)
-        again.close()
-    one.close()
-
-
-# --- kill -9
-
-
-def kill_and_look(folder: Path, rounds: int) -> int:
-    chance = random.Random(2026)
-    folder.mkdir(exist_ok=True)
-    pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "device.key").write_bytes(pem)
-    acknowledged: dict[int, str] = {}
-    for _ in range(rounds):
-        child = subprocess.Popen(
-            [sys.executable, "-m", "tests.terminal.journal_until_killed", str(folder)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-        )
-        assert child.stdout is not None
-        with child, child.stdout:
-            ready, _, _ = select.select([child.stdout], [], [], 30)
-            assert ready, "the child wrote nothing"
-            time.sleep(chance.uniform(0, 0.08))
-            child.kill()
-            lines = child.stdout.read().split(b"\n")
-        # The last line may be cut: then its record was acknowledged, and we cannot name it.
-        for line in lines[:-1]:
-            number, digest = line.decode().split()
-            assert acknowledged.setdefault(int(number), digest) == digest
-        verdict = prove(folder / "journal.db", [PUBLIC])
-        assert verdict.whole, verdict
-        assert verdict.count >= max(acknowledged)
-    journal = opened(folder / "journal.db")
-    assert 0 < journal.marks().received <= journal.head()[0]
-    found = {one.seq: one.hash for one in journal.records()}
-    journal.close()
-    assert acknowledged.items() <= found.items()
-    return len(acknowledged)
-
-
-def test_no_acknowledged_record_is_lost_to_kill_9(tmp_path: Path) -> None:
-    assert kill_and_look(tmp_path / "killed", rounds=6) > 20
-
-
-@pytest.mark.all
-@pytest.mark.timeout(900)
-def test_no_acknowledged_record_is_lost_to_200_kills(tmp_path: Path) -> None:
-    assert kill_and_look(tmp_path / "killed", rounds=200) > 1000

@@ -17,7 +17,7 @@ from terminal.link_drain import (
     Drain,
 )
 from terminal.wire.chain import declaration
-from tests.terminal.test_journal import spoil, taps
+from tests.terminal.journals import spoil, taps
 from tests.terminal.wall import moment, tap
 from tests.town_ca import new_key
 

@@ -13,6 +13,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from provisioning.broker import Broker
+from terminal.core.events import LinkChanged, PublishRefused
 from terminal.core.moment import Stamp
 from terminal.journal import Journal
 from terminal.link import Link, LinkEvent, LinkSettings, ReceiptArrived
@@ -192,3 +193,24 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def is_up(wall: Wall) -> bool:
+    changes = wall.told(LinkChanged)
+    return bool(changes) and isinstance(changes[-1], LinkChanged) and changes[-1].up
+
+
+def is_idle(wall: Wall) -> bool:
+    talk = wall.link._talk
+    return talk is not None and not talk._unacked
+
+
+def all_received(wall: Wall, ledger: SimpleLedger) -> bool:
+    ledger.turn()
+    wall.turn()
+    marks = wall.journal.marks()
+    return marks.received == marks.committed
+
+
+def refusals(wall: Wall) -> list[PublishRefused]:
+    return [event for event in wall.turn() if isinstance(event, PublishRefused)]

@@ -67,8 +67,9 @@ class Zoo:
 
     def reason_since(self, began_ns: int) -> Reason:
         """The reason in the one record since then; by the time of the tone it must be there."""
-        (row,) = self.taps_since(began_ns)
-        return Reason(row.reason)
+        reasons = [row.reason for row in self.taps_since(began_ns)]
+        assert len(reasons) == 1, f"one tap, and these records of it: {reasons}"
+        return Reason(reasons[0])
 
     def taps_since(self, began_ns: int) -> list[Row]:
         """The records of taps since then."""
@@ -129,7 +130,9 @@ def zoo(shared_wall: Wall) -> Iterator[Zoo]:
     published.publish(wall)
     office = Office(town, lambda card: wall.tap("good", card).acknowledged)
     zoo = Zoo(wall, office, Screens(wall))
+    began_ns = time.monotonic_ns()
     yield zoo
+    assert len(zoo.taps_since(began_ns)) == len(zoo.cards) + len(wall.taps)
     assert wall.off_list(zoo.cards) == []
     assert all(card.forbidden_selects == 0 for card in zoo.cards)
     proven = wall.wait_until_proven()

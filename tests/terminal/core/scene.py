@@ -26,10 +26,11 @@ def stamp(
     later: timedelta = timedelta(0),
     boot: str = "boot-a",
     quality: ClockQuality = SYNCED,
+    floor: datetime | None = None,
 ) -> Stamp:
     """A moment ``later`` than ``at``, the monotonic clock having moved as far."""
     mono = timedelta(seconds=1000) + later
-    return Stamp(at + later, boot, mono // timedelta(milliseconds=1), quality)
+    return Stamp(at + later, boot, mono // timedelta(milliseconds=1), quality, floor)
 
 
 def card(number: str = "suzuki-card", assurance: Assurance = Assurance.AUTHENTICATED) -> Credential:

@@ -124,6 +124,14 @@ def test_with_an_unknown_clock_what_the_floor_has_passed_has_ended() -> None:
     assert ask(with_suzuki(not_after=NOW.at), BLIND) is Reason.HOLDER_EXPIRED
 
 
+def test_an_unknown_clock_far_ahead_ends_nothing_that_the_floor_has_not_passed() -> None:
+    ahead = scene.stamp(later=timedelta(days=5000), quality=scene.UNKNOWN, floor=NOW.at)
+    month = NOW.at + timedelta(days=30)
+    leaver = replace(with_suzuki(not_after=month), permits=with_permit().permits)
+    assert ask(leaver, ahead) is Reason.PERMITTED
+    assert ask(with_permit(not_after=month), ahead) is Reason.CLOCK_UNKNOWN
+
+
 def test_with_an_unknown_clock_a_beginning_is_not_enforced() -> None:
     newcomer = with_suzuki(not_before=NOW.at + timedelta(days=1))
     unlimited = replace(newcomer, permits=(Permit("archive", "always", holder="h-suzuki"),))

@@ -100,6 +100,13 @@ def test_after_a_restart_the_guard_goes_by_wall_time() -> None:
     assert tap(earlier, last=first).reason is Reason.PUNCHED_OUT
 
 
+def test_two_unknown_times_across_a_restart_are_never_a_duplicate() -> None:
+    unknown = scene.stamp(quality=scene.UNKNOWN)
+    evening = scene.stamp(boot="boot-b", quality=scene.UNKNOWN)
+    assert tap(evening, last=LastPunch(Punch.IN, unknown)).reason is Reason.PUNCHED_OUT
+    assert tap(evening, last=LastPunch(Punch.IN, MORNING)).reason is Reason.PUNCHED_OUT
+
+
 def test_attendance_is_accepted_while_the_clock_is_unknown() -> None:
     assert tap(scene.stamp(quality=scene.UNKNOWN)).reason is Reason.PUNCHED_IN
 

@@ -44,8 +44,14 @@ class Wall:
 
     def on(self, *happened: Event) -> "Wall":
         for event in happened:
+            self.before = self.state
             self.state, self.effects = step(self.state, event)
         return self
+
+    def record_fails(self, detail: str = "disk full") -> "Wall":
+        """What the service does when the commit of the last step failed: its state is dropped."""
+        entries, self.state = self.recorded, self.before
+        return self.on(events.RecordFailed(NOW, entries, detail))
 
     def after(self, **passed: float) -> Stamp:
         return scene.stamp(later=timedelta(**passed))
@@ -167,6 +173,18 @@ def test_before_the_first_publication_a_card_is_not_to_blame() -> None:
     wall.on(events.CardSeen(NOW), events.CardUnreadable(NOW, NOW, Unreadable.NO_APPLICATION))
     assert wall.recorded[0].reason is Reason.NO_RULES
     assert wall.shown == "no_rules"
+    wall.tap()
+    assert wall.recorded[0].kind is RecordKind.TAP
+    assert wall.recorded[0].reason is Reason.NO_RULES
+
+
+def test_a_pressed_button_survives_a_publication_that_still_has_it() -> None:
+    wall = Wall().button(3).on(events.RulesActivated(NOW, scene.rules(publication=8)))
+    assert wall.tap().recorded[0].punch is Punch.AWAY
+    fewer = scene.rules(settings=replace(scene.rules().settings, buttons=(Punch.IN,)))
+    wall = Wall().button(3).on(events.RulesActivated(NOW, fewer))
+    assert CancelTimer("choice") in wall.effects
+    assert wall.state.chosen is None
 
 
 # --- attendance
@@ -287,9 +305,7 @@ def test_a_card_that_left_before_its_verdict_sets_no_reminder() -> None:
 
 
 def test_a_tap_that_cannot_be_recorded_is_told_so_and_alarmed() -> None:
-    wall = Wall().tap()
-    lost = wall.recorded
-    wall.on(events.RecordFailed(NOW, lost, "disk full"))
+    wall = Wall().tap().record_fails()
     assert wall.signal is Signal.CANNOT_RECORD
     assert wall.shown == "cannot_record_access"
     assert wall.alarms[Alarm.CANNOT_RECORD] is True
@@ -297,19 +313,52 @@ def test_a_tap_that_cannot_be_recorded_is_told_so_and_alarmed() -> None:
 
 
 def test_the_alarm_ends_with_the_next_record() -> None:
-    wall = Wall().tap()
-    wall.on(events.RecordFailed(NOW, wall.recorded)).tap()
+    wall = Wall().tap().record_fails().tap()
     assert wall.alarms[Alarm.CANNOT_RECORD] is False
 
 
 def test_a_note_that_cannot_be_written_is_kept_and_tried_again() -> None:
     wall = Wall().on(events.ReaderLost(NOW, "unplugged"), events.TimerDue(NOW, "notes"))
     notes = wall.recorded
-    wall.on(events.RecordFailed(NOW, notes))
-    assert wall.timers["notes"] == 60_000
-    assert wall.shown is None
-    assert wall.on(events.TimerDue(NOW, "notes")).recorded == notes
+    for _ in range(5):
+        wall.record_fails()
+        assert wall.timers["notes"] == 60_000
+        assert wall.shown is None
+        assert wall.on(events.TimerDue(NOW, "notes")).recorded == notes
+    assert wall.alarms[Alarm.CANNOT_RECORD] is False
     assert wall.on(events.TimerDue(NOW, "notes")).effects == ()
+
+
+def test_many_notes_are_written_some_at_a_time_and_none_twice() -> None:
+    wall = Wall()
+    for seq in range(120):
+        wall.on(events.RecordLost(NOW, seq, "ab"))
+    written: list[Entry] = []
+    while wall.state.unwritten:
+        written.extend(wall.on(events.TimerDue(NOW, "notes")).recorded)
+    assert [entry.detail for entry in written] == [f"{seq} ab" for seq in range(120)]
+
+
+def test_notes_past_the_thousandth_are_counted_and_the_count_is_noted() -> None:
+    wall = Wall()
+    for seq in range(1_005):
+        wall.on(events.RecordLost(NOW, seq, ""))
+    written: list[Entry] = []
+    while wall.state.unwritten:
+        written.extend(wall.on(events.TimerDue(NOW, "notes")).recorded)
+    assert len(written) == 1_001
+    assert (written[-1].reason, written[-1].detail) == (Note.NOTES_LOST, "5")
+
+
+def test_a_detail_is_cleaned_of_what_could_keep_a_note_from_being_written() -> None:
+    wall = Wall().on(events.PublicationRefused(NOW, "arbitrary", "\ud800\n名前.json"))
+    assert wall.state.unwritten[-1].detail == "arbitrary .json"
+
+
+def test_a_clean_end_is_the_last_record_with_whatever_still_waited() -> None:
+    wall = Wall().on(events.ReaderLost(NOW, "unplugged"), events.Stopping(NOW))
+    assert [entry.reason for entry in wall.recorded] == [Note.READER_LOST, Note.STOPPED]
+    assert wall.recorded[0].detail == ""
 
 
 # --- leaving
@@ -330,7 +379,7 @@ def test_a_terminal_without_a_door_has_no_exit() -> None:
 def test_an_exit_that_could_not_be_recorded_is_written_later() -> None:
     wall = Wall().on(events.ExitRequested(NOW))
     gone = wall.recorded
-    wall.on(events.RecordFailed(NOW, gone))
+    wall.record_fails()
     assert wall.signal is None
     assert wall.on(events.TimerDue(NOW, "notes")).recorded == gone
 
@@ -364,6 +413,14 @@ def test_a_failing_device_is_noted_once_and_ends_when_it_works_again() -> None:
     wall.on(events.DeviceBack(NOW, "display"))
     assert wall.alarms[Alarm.DEVICE_FAILED] is False
     assert wall.on(events.DeviceBack(NOW, "display")).effects == ()
+
+
+def test_a_strike_that_fails_takes_back_what_the_screen_said_each_time() -> None:
+    wall = Wall().tap()
+    for _ in range(2):
+        wall.on(events.DeviceFailed(NOW, "strike", "no answer"))
+        assert wall.shown == "out_of_order"
+        assert wall.signal is Signal.REFUSED
 
 
 def test_one_of_two_failed_devices_coming_back_does_not_end_the_alarm() -> None:
@@ -401,8 +458,7 @@ def test_new_rules_take_effect_between_taps_and_are_noted() -> None:
 
 def test_rights_taken_away_stay_taken_away_although_the_disk_is_full() -> None:
     wall = Wall().on(events.RulesActivated(NOW, scene.rules(publication=8, permits=())))
-    wall.on(events.TimerDue(NOW, "notes"))
-    wall.on(events.RecordFailed(NOW, wall.recorded, "disk full"))
+    wall.on(events.TimerDue(NOW, "notes")).record_fails()
     assert wall.tap().recorded[0].reason is Reason.NO_PERMIT
 
 
@@ -469,7 +525,15 @@ def test_the_journal_read_again_gives_the_same_punches_as_the_taps_did() -> None
     for entry in written:
         remembered = recall(remembered, entry)
     assert remembered.punches == wall.state.punches
+    assert remembered.synced_at == wall.after(hours=9, minutes=1).at
+    assert remembered.published == 7
     assert remembered.punches["h-suzuki"].punch is Punch.OUT
+
+
+def test_a_record_of_an_unknown_time_vouches_for_none() -> None:
+    wall = Wall().tap(at=scene.stamp(quality=scene.UNKNOWN, later=timedelta(days=900)))
+    assert wall.recorded[0].result is Result.DENIED
+    assert wall.state.synced_at == NOW.at
 
 
 def test_the_same_state_and_event_give_the_same_effects() -> None:

@@ -217,6 +217,12 @@ WRONG: tuple[tuple[str, Change, str, str], ...] = (
     ("access.json", set_in("portals", 0, "strike_ms", True), "portals[0].strike_ms", "integer"),
     ("access.json", set_in("portals", 0, "least", "sure"), "portals[0].least", "identified"),
     ("access.json", set_in("portals", 1, "id", "front"), "portals", "twice"),
+    (
+        "terminals.json",
+        set_in("terminals", "ent-1", "duplicate_guard_s", True),
+        "guard_s",
+        "integer",
+    ),
     ("access.json", set_in("permits", 0, "portal", "frnot"), "permits[0].portal", "none of the"),
     ("access.json", set_in("permits", 0, "schedule", "x"), "permits[0].schedule", "none of the"),
     ("access.json", set_in("permits", 0, "holder", "h-001"), "permits[0]", "one of them"),
