@@ -4,7 +4,9 @@ A thread of this driver plays; ``play`` only hands the pattern over. Tone and la
 are one timeline from one beginning, the tone's edge first where several are due at once. The
 buzzer is a passive one, so its pitch is ours: a square wave by PWM at half duty.
 
-A pin that fails is reported once and again when it works; the next pattern tries anew.
+Every pattern tries every output anew. The first output that fails is reported, and again when all
+of them work. An output counts as failing until it takes what it refused, on or off: a lamp that
+cannot be lit but can be darkened would otherwise fail and recover within each pattern.
 """
 
 import heapq
@@ -62,7 +64,8 @@ class GpioIndicator:
         self._changed = threading.Condition()
         self._pattern: Pattern | None = None
         self._closed = False
-        self._failing = False
+        self._failing: set[tuple[str, bool]] = set()
+        """Outputs that failed, each with whether it was to go on or off."""
         with ExitStack() as opened:
             try:
                 self._buzzer = PWMOutputDevice(buzzer, pin_factory=factory)
@@ -128,14 +131,27 @@ class GpioIndicator:
             else:
                 self._buzzer.value = 0
         except Exception as error:  # noqa: BLE001 - a dead lamp must not silence the buzzer
-            if not self._failing:
-                self._failing = True
-                logger.warning("indicator failed: %s", error)
-                self._report(DEVICE, f"{edge.output}: {error}")
+            self._failed(edge, str(error))
         else:
-            if self._failing:
-                self._failing = False
-                self._report(DEVICE, "")
+            self._worked(edge)
+
+    def _failed(self, edge: Edge, detail: str) -> None:
+        what = (edge.output, edge.value > 0)
+        if what in self._failing:
+            return
+        logger.warning("indicator: %s failed: %s", edge.output, detail)
+        first = not self._failing
+        self._failing.add(what)
+        if first:
+            self._report(DEVICE, f"{edge.output}: {detail}")
+
+    def _worked(self, edge: Edge) -> None:
+        what = (edge.output, edge.value > 0)
+        if what not in self._failing:
+            return
+        self._failing.remove(what)
+        if not self._failing:
+            self._report(DEVICE, "")
 
 
 def _tone(beeps: tuple[Beep, ...]) -> Iterator[Edge]:

@@ -206,9 +206,8 @@ class PcscReader:
         if kind in {wire.OK, wire.ANSWER}:
             if asked == wire.CONNECT:
                 self._spoilt = False
-            elif asked == wire.DISCONNECT and not self._spoilt:
-                self._finished = True
-                self._broken = 0
+            elif asked == wire.DISCONNECT:
+                self._conclude()
             return body
         cause, text = body[:1], body[1:].decode(errors="replace")
         if kind != wire.FAILED or cause not in _FAILURES:
@@ -217,11 +216,19 @@ class PcscReader:
         if cause == wire.REFUSED:
             self.refused += 1
             log.warning("a command outside the allow-list was refused, %d so far", self.refused)
-        elif cause == wire.BROKEN and asked != wire.ALLOW:
-            self._broken += 1
-            if self._broken >= MOST_BROKEN:
-                self._replace(f"{self._broken} conversations in a row failed ({text})")
+        elif cause == wire.BROKEN and asked in {wire.CONNECT, wire.DISCONNECT}:
+            self._conclude()
         raise _FAILURES[cause](text)
+
+    def _conclude(self) -> None:
+        """A conversation is over: the card is done with, or the reader has failed once more."""
+        if not self._spoilt:
+            self._finished = True
+            self._broken = 0
+            return
+        self._broken += 1
+        if self._broken >= MOST_BROKEN:
+            self._replace(f"{self._broken} conversations in a row failed")
 
     def _give_up(self) -> None:
         """Replace the process; the card that lies there is not spoken to again."""

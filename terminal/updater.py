@@ -2,16 +2,17 @@
 
 received -> verified (python-tuf's client, all signatures and hashes) -> staged (every document
 read as values, everything synced) -> active (one rename; then the loop is told). Whatever goes
-wrong on the way leaves the active set as it was and is told once, as a code of ``Refusal``.
+wrong on the way leaves the active set as it was and is told once, as a code of ``Refusal``; a disk
+that refuses is one of them, is tried again, and is told to work again.
 
 Never an older publication, also after a restart: the verifier starts from the active set's own
-metadata, and the number is held against the active one and the least that the boot files name.
-Roster, permits and trust never go back. Only this terminal's own settings are on trial: if it is
-not well within TRIAL_S after they changed, the former ones hold again, until the town publishes
-others or the terminal restarts and the next publication comes.
+metadata, and the number is held against the active one and the newest that the journal names.
+Roster, permits and trust never go back. Only this terminal's own settings are on trial
+(``updater_trial``): if it was well before they changed and is not after, the former ones hold
+again, until the town publishes others or the terminal restarts and the next publication comes.
 
-An index costs nothing to forge, so attempts after a refusal wait longer and longer, and a refusal
-that says nothing new is not told again: a hostile broker fills no journal.
+How often attempts are made and refusals told is ``updater_pace``: a hostile broker fills no
+journal.
 
 tuf is imported here and in the ``updater_`` rooms only. Its HTTP fetcher is never made.
 """
@@ -20,12 +21,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from tuf.api.metadata import Targets
 
 from terminal.core.events import PublicationAged, PublicationRefused, RulesActivated
 from terminal.core.moment import Stamp
-from terminal.core.rules import TerminalSettings
+from terminal.core.rules import Rules, TerminalSettings
 from terminal.updater_active import (
     Active,
     UpdaterSettings,
@@ -34,17 +37,17 @@ from terminal.updater_active import (
     with_settings,
 )
 from terminal.updater_attempt import Attempt, Outcome
-from terminal.updater_reasons import Interrupted, Refused
+from terminal.updater_pace import Pace, Told
+from terminal.updater_reasons import Interrupted, Refusal, Refused
 from terminal.updater_road import Road, Subscribe
 from terminal.updater_store import Store
+from terminal.updater_trial import Trial, Verdict
 from terminal.wire.messages import CfgState
 from terminal.wire.topics import Name, row, topic_filter
 
 log = logging.getLogger(__name__)
 
-TRIAL_S = 120.0
 REFRESH_S = 3600.0
-SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 LOOK_EVERY_S = 1.0
 
 
@@ -89,6 +92,7 @@ class Updater:
         self._emit = emit
         self._stamp = stamp
         self._healthy = healthy
+        self._rules_source: Callable[[], Rules] | None = None
         self._beat = beat
         self._now = now
         self._store = Store(settings.folder)
@@ -100,37 +104,51 @@ class Updater:
         self._index: bytes | None = None
         self._arrivals = 0
         self._active: Active | None = None
-        self._former: Active | None = None
+        self._trial: Trial | None = None
         self._failed: TerminalSettings | None = None
-        self._trial_ends = 0.0
-        self._told = ("", "")
+        self._told = Told(now)
         self._stale: str | None = None
-        self._pause = SHORTEST_PAUSE_S
+        self._state = ""
+        self._pace = Pace(now)
         self._attempted = 0
-        self._next_attempt = 0.0
         self._next_refresh = now() + REFRESH_S
+
+    def set_rules_source(self, source: Callable[[], Rules]) -> None:
+        """Say by which rules the loop decides: none other are on trial. Before ``start``.
+
+        Without a source, rules count as taken SETTLE_S after they were handed over.
+        """
+        self._rules_source = source
 
     def load_active(self) -> Active | None:
         """The stored publication, proven again without asking for its date; before ``start``.
 
-        Emits PublicationAged, and PublicationRefused where what is stored is not what was signed;
-        then there is none, and the next one that can be fetched is taken.
+        Emits PublicationAged, and PublicationRefused where what is stored is not what was signed,
+        is older than what the journal names or cannot be read; then there is none, and the next
+        one that can be fetched is taken.
         """
+        try:
+            self._active = self._read_stored()
+        except OSError as error:
+            self._tell(_not_stored(error))
+        except Refused as refused:
+            log.warning("the stored publication cannot be used")
+            self._tell(refused)
+        if self._active is not None:
+            self._tell_age()
+        return self._active
+
+    def _read_stored(self) -> Active | None:
+        settings = self._settings
         # The roster names persons: nobody else on this machine may look.
-        self._settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = self._store.active()
         if folder is None:
             return None
-        try:
-            active = read_active(
-                folder, self._store.settings(), self._settings.pin, self._settings.terminal
-            )
-        except Refused as refused:
-            log.warning("the stored publication cannot be used: %s", refused)
-            self._tell(refused)
-            return None
-        self._active = active
-        self._tell_age()
+        active = read_active(folder, self._store.settings(), settings.pin, settings.terminal)
+        if active.number < settings.least:
+            detail = f"number {active.number} is stored after {settings.least}"
+            raise Refused(Refusal.ROLLBACK, Targets.type, detail)
         return active
 
     def listen(self) -> None:
@@ -175,14 +193,14 @@ class Updater:
 
     def turn(self) -> None:
         """What is due now: the trial, an attempt, the hourly look. Called by the thread."""
-        self._try_settings()
+        self._judge()
         now = self._now()
         if now >= self._next_refresh:
             self._next_refresh = now + REFRESH_S
             self._attempted = -1
             self._tell_age()
         new = self._index is not None and self._arrivals != self._attempted
-        if new and now >= self._next_attempt:
+        if new and self._pace.due():
             self._fetch()
 
     def _fetch(self) -> None:
@@ -190,28 +208,24 @@ class Updater:
         index = self._index or b""
         number = 0 if self._active is None else self._active.number
         attempt = Attempt(self._settings, self._store, self._road, number)
+        fruitful = False
         try:
             outcome = attempt.run(index, lambda latest: self._report("fetching", latest))
+            if outcome is not None:
+                self._take(outcome)
+                fruitful = True
+            self._all_is_well()
         except Interrupted:
             return
         except OSError as error:
-            log.warning("a publication could not be stored: %s", error)
-            self._wait()
+            self._attempted = -1
+            self._tell(_not_stored(error))
         except Refused as refused:
-            self._wait()
+            self._attempted = -1
             if arrivals == self._arrivals:
                 self._tell(refused)
-        else:
-            self._pause = SHORTEST_PAUSE_S
-            self._told = ("", "")
-            if outcome is not None:
-                self._take(outcome)
-
-    def _wait(self) -> None:
-        """Put the next attempt off, twice as long each time; the present index counts again."""
-        self._attempted = -1
-        self._next_attempt = self._now() + self._pause
-        self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
+        finally:
+            self._pace.ended(fruitful=fruitful)
 
     def _take(self, outcome: Outcome) -> None:
         """Put the fetched publication into force; only the settings may be tried."""
@@ -221,31 +235,46 @@ class Updater:
             self._store.activate(outcome.draft, on_trial=self._store.settings() is not None)
             self._tell_age()
             return
-        tried = in_force is not None and in_force.rules.settings != active.rules.settings
+        # A trial that is not yet over has proven nothing: the next is held against the same.
+        former = in_force if self._trial is None else self._trial.former
+        was_well = self._healthy() if self._trial is None else self._trial.was_well
+        tried = former is not None and former.rules.settings != active.rules.settings
         self._store.activate(outcome.draft, on_trial=tried)
-        self._former = None
-        if tried and in_force is not None:
+        self._trial = None
+        if tried and former is not None:
             if active.rules.settings == self._failed:
-                active = with_settings(active, in_force)
+                active = with_settings(active, former)
             else:
-                self._former, self._trial_ends = in_force, self._now() + TRIAL_S
+                self._trial = Trial(former, was_well, self._now())
         self._hand_over(active)
-        self._try_settings()
 
-    def _try_settings(self) -> None:
+    def _judge(self) -> None:
         """Confirm settings on trial once the terminal is well, or go back to the former ones."""
-        if self._former is None or self._active is None:
+        trial, active = self._trial, self._active
+        if trial is None or active is None:
             return
-        if self._healthy():
-            self._former = None
-            self._store.confirm()
-        elif self._now() >= self._trial_ends:
+        now = self._now()
+        taken = self._rules_source is None or self._rules_source() is active.rules
+        verdict = trial.verdict(now, well=taken and self._healthy())
+        if verdict is Verdict.KEEP:
+            try:
+                self._store.confirm()
+            except OSError as error:
+                # Nothing more is to be judged; only the disk has to take it, some time.
+                self._trial = replace(trial, was_well=False, begun=now)
+                self._tell(_not_stored(error))
+            else:
+                self._trial = None
+                self._all_is_well()
+        elif verdict is Verdict.BACK:
             log.warning("not well with the new settings; the former ones hold again")
-            self._failed = self._active.rules.settings
-            active, self._former = with_settings(self._active, self._former), None
-            self._hand_over(active, "settings_failed")
+            self._failed, self._trial = active.rules.settings, None
+            self._hand_over(with_settings(active, trial.former), "settings_failed")
 
     def _hand_over(self, active: Active, error: str = "") -> None:
+        if self._active is None or self._active.number != active.number:
+            # Whatever is wrong from now on is wrong with something else.
+            self._told.clear()
         self._active = active
         self._emit(Activated(active))
         self._emit(RulesActivated(self._stamp(), active.rules))
@@ -253,12 +282,21 @@ class Updater:
         self._tell_age()
 
     def _tell(self, refused: Refused) -> None:
-        """Tell a refusal unless it is the one that was told last."""
+        """Tell a refusal if it is news; the state of configuration names it in any case."""
         log.warning("publication refused: %s", refused)
-        if (refused.reason, refused.file) != self._told:
-            self._told = (refused.reason, refused.file)
+        if self._told.is_news(refused):
             self._emit(PublicationRefused(self._stamp(), refused.reason, refused.file))
-            self._report("refused", 0, refused.reason)
+        self._report("refused", 0, refused.reason)
+
+    def _all_is_well(self) -> None:
+        """After a refusal, tell that what is in force is what is published and stored."""
+        if self._active is None:
+            return
+        if self._told.forget(Refusal.NOT_STORED):
+            # Handed over once more, which ends the alarm.
+            self._hand_over(self._active)
+        elif self._state == "refused":
+            self._report("active", self._active.number)
 
     def _tell_age(self) -> None:
         """Tell when the active set's time is over, and when it no longer is."""
@@ -271,4 +309,9 @@ class Updater:
     def _report(self, state: str, latest: int, error: str = "") -> None:
         installed = 0 if self._active is None else self._active.number
         at_ms = self._stamp().at_ms
+        self._state = state
         self._emit(CfgState(at_ms, installed, latest or installed, state, error))
+
+
+def _not_stored(error: OSError) -> Refused:
+    return Refused(Refusal.NOT_STORED, "disk", str(error))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from tuf.api.exceptions import RepositoryError
@@ -32,6 +33,7 @@ from terminal.wire.x509 import Trust
 log = logging.getLogger(__name__)
 
 _PIN_PARTS = 2
+_Signed = TypeVar("_Signed", Root, Targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,9 @@ def read_pin(path: Path) -> RootPin:
 class UpdaterSettings:
     """What the updater must know before the first publication.
 
-    ``folder`` is where sets are kept, on a file system with links; ``least`` is the lowest
-    publication number that may be activated.
+    ``folder`` is where sets are kept, on a file system with links. ``least`` is the lowest
+    publication number that may come into force, fetched or stored: the newest that the journal
+    says was in force, so that no folder that was lost or put back brings an older one.
     """
 
     site: str
@@ -129,15 +132,15 @@ def prove(folder: Path, pin: RootPin) -> tuple[Targets, dict[str, bytes]]:
     root = _proven_root(folder, pin)
     with _told("targets"):
         data = (folder / METADATA / "targets.json").read_bytes()
-        metadata = Metadata[Targets].from_bytes(data)
+        metadata, targets = _metadata(data, Targets)
         root.verify_delegate(Targets.type, metadata.signed_bytes, metadata.signatures)
     documents = {}
     for name in wire.DOCUMENTS:
         with _told(name):
             data = (folder / DOCUMENTS / name).read_bytes()
-            metadata.signed.targets[name].verify_length_and_hashes(data)
+            targets.targets[name].verify_length_and_hashes(data)
             documents[name] = data
-    return metadata.signed, documents
+    return targets, documents
 
 
 def read(number: int, documents: Mapping[str, bytes], terminal: str) -> Active:
@@ -186,17 +189,25 @@ def _proven_root(folder: Path, pin: RootPin) -> Root:
         data = _stored_root(folder, version).read_bytes()
         if not pin.fits(data):
             raise Refused(Refusal.ARBITRARY, "root", "the first root is not the pinned one")
-        metadata = Metadata[Root].from_bytes(data)
-        metadata.signed.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
+        metadata, root = _metadata(data, Root)
+        root.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
         while _stored_root(folder, version + 1).exists():
             version += 1
-            following = Metadata[Root].from_bytes(_stored_root(folder, version).read_bytes())
-            for voucher in (metadata.signed, following.signed):
-                voucher.verify_delegate(Root.type, following.signed_bytes, following.signatures)
-            if following.signed.version != version:
-                raise Refused(Refusal.ROLLBACK, "root", f"version {following.signed.version}")
-            metadata = following
-    return metadata.signed
+            metadata, following = _metadata(_stored_root(folder, version).read_bytes(), Root)
+            for voucher in (root, following):
+                voucher.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
+            if following.version != version:
+                raise Refused(Refusal.ROLLBACK, "root", f"version {following.version}")
+            root = following
+    return root
+
+
+def _metadata(data: bytes, kind: type[_Signed]) -> tuple[Metadata[_Signed], _Signed]:
+    """Metadata and what it signs; the type that the parser is told is not the one it checks."""
+    metadata = Metadata[_Signed].from_bytes(data)
+    if not isinstance(metadata.signed, kind):
+        raise RepositoryError(f"{kind.type} is expected, not {metadata.signed.type}")
+    return metadata, metadata.signed
 
 
 def _stored_root(folder: Path, version: int) -> Path:

@@ -85,7 +85,7 @@ class Attempt:
             verifier.refresh()
         targets = _stored(draft, Targets.type)
         self._check(draft, fetcher, targets.version)
-        if self._nothing_new(draft):
+        if self._nothing_new(draft, targets.version):
             return None
         if targets.version != self._number:
             report(targets.version)
@@ -137,13 +137,16 @@ class Attempt:
         if served.version == kept.version and served != kept:
             raise Refused(Refusal.EQUIVOCATION, Timestamp.type, f"two of version {kept.version}")
 
-    def _nothing_new(self, draft: Path) -> bool:
-        """Whether the draft holds what is in force already, up to its timestamp and root."""
+    def _nothing_new(self, draft: Path, number: int) -> bool:
+        """Whether the draft holds what is in force already, up to its timestamp and root.
+
+        What is on disk need not be in force: the disk may have failed just after the switch.
+        """
         active = self._store.active()
-        if active is None or not self._number:
+        if active is None or number != self._number:
             return False
         return all(
-            (active / METADATA / name).read_bytes() == (draft / METADATA / name).read_bytes()
+            _content(active / METADATA / name) == _content(draft / METADATA / name)
             for name in ("root.json", "timestamp.json")
         )
 
@@ -191,6 +194,13 @@ def _stored(folder: Path, role: str) -> Targets:
     """A role's metadata as the verifier stored it; Targets only names one of the types."""
     data = (folder / METADATA / f"{role}.json").read_bytes()
     return Metadata[Targets].from_bytes(data).signed
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _holds(path: Path, target: TargetFile) -> bool:

@@ -1,7 +1,8 @@
 """Why a publication was not taken: one table from the verifier's exception and file to a code.
 
 The codes are the names that The Update Framework gives to attacks (TUF 1.0, section 1.5.2), and
-a few of our own for what it does not know: documents of another terminal, of newer software.
+a few of our own for what it does not know: documents of another terminal, of newer software, and
+a disk that does not take them.
 """
 
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Refusal(StrEnum):
     """Documents of a version that this software does not read."""
     MISSING = "missing"
     """A file that the signed metadata names is not there."""
+    NOT_STORED = "not_stored"
+    """The disk did not take it, or does not give it back: full, read-only or dying."""
 
 
 class Refused(Exception):

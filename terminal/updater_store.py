@@ -3,21 +3,25 @@
 A set is a folder with the verifier's ``metadata/`` and the plain ``documents/``. The next one
 grows as ``draft``, is synced file by file, gets its number and only then becomes the active one by
 renaming a symbolic link. Whoever pulls the plug finds the old set or the new one, never none and
-never a mixture. The verifier writes without syncing, so it only ever works in the draft.
+never a mixture. The verifier writes without syncing, so it only ever works in the draft. Whose
+settings hold is part of the set, so the same renaming switches both.
 
 ::
 
     sets/00000007/metadata/  sets/00000007/documents/
+    sets/00000007/settings -> ../00000006   while the terminal's settings of this set are on trial,
+                             or after they failed it: the set whose settings hold instead
     draft/                   left over from a cut: removed at the next attempt
     active -> sets/00000007
-    settings -> sets/00000006   while the terminal's settings of the active set are on trial, or
-                                after they failed it: the set whose settings hold instead
 """
 
+import logging
 import os
 import secrets
 import shutil
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 METADATA, DOCUMENTS = "metadata", "documents"
 _ACTIVE, _SETTINGS, _SETS, _DRAFT = "active", "settings", "sets", "draft"
@@ -31,11 +35,12 @@ class Store:
 
     def active(self) -> Path | None:
         """The folder of the active set; None before the first."""
-        return self._pointed(_ACTIVE)
+        return self._pointed(self._folder / _ACTIVE)
 
     def settings(self) -> Path | None:
         """The folder of the set whose settings hold instead of the active one's, if any."""
-        return self._pointed(_SETTINGS)
+        active = self.active()
+        return None if active is None else self._pointed(active / _SETTINGS)
 
     def draft(self) -> Path:
         """A fresh draft that starts with the active set's metadata and no documents.
@@ -43,6 +48,7 @@ class Store:
         Raises:
             OSError: the disk refused.
         """
+        self._tidy()
         draft = self._folder / _DRAFT
         if draft.exists():
             shutil.rmtree(draft)
@@ -75,19 +81,19 @@ class Store:
         Raises:
             OSError: the disk refused; the active set is the old one, or the new one whole.
         """
+        held = (self.settings() or self.active()) if on_trial else None
+        if held is not None:
+            (draft / _SETTINGS).symlink_to(Path("..", held.name))
         _sync_tree(draft)
-        before = self.active()
         place = self._folder / _SETS / f"{self._newest() + 1:08d}"
         place.parent.mkdir(exist_ok=True)
         draft.rename(place)
         _sync(place.parent)
         _sync(self._folder)
-        if on_trial and before is not None:
-            if self.settings() is None:
-                self._point(_SETTINGS, before)
-        else:
-            self._unpoint(_SETTINGS)
-        self._point(_ACTIVE, place)
+        fresh = self._folder / f".{_ACTIVE}.{secrets.token_hex(4)}"
+        fresh.symlink_to(place.relative_to(self._folder))
+        fresh.replace(self._folder / _ACTIVE)
+        _sync(self._folder)
         self._tidy()
         return place
 
@@ -97,40 +103,35 @@ class Store:
         Raises:
             OSError: the disk refused.
         """
-        self._unpoint(_SETTINGS)
+        active = self.active()
+        if active is not None:
+            (active / _SETTINGS).unlink(missing_ok=True)
+            _sync(active)
         self._tidy()
 
-    def _pointed(self, name: str) -> Path | None:
-        link = self._folder / name
+    def _pointed(self, link: Path) -> Path | None:
         try:
-            folder = self._folder / link.readlink()
+            folder = self._folder / _SETS / link.readlink().name
         except OSError:
             return None
         return folder if folder.is_dir() else None
-
-    def _point(self, name: str, place: Path) -> None:
-        fresh = self._folder / f".{name}.{secrets.token_hex(4)}"
-        fresh.symlink_to(place.relative_to(self._folder))
-        fresh.replace(self._folder / name)
-        _sync(self._folder)
-
-    def _unpoint(self, name: str) -> None:
-        (self._folder / name).unlink(missing_ok=True)
-        _sync(self._folder)
 
     def _newest(self) -> int:
         numbers = [path.name for path in (self._folder / _SETS).glob("*") if path.name.isdigit()]
         return max((int(number) for number in numbers), default=0)
 
     def _tidy(self) -> None:
-        """Remove sets and half-made links that nothing points to any more."""
-        pointed = {self.active(), self.settings()}
-        for place in (self._folder / _SETS).glob("*"):
-            if place not in pointed:
-                shutil.rmtree(place)
-        for name in (_ACTIVE, _SETTINGS):
-            for fresh in self._folder.glob(f".{name}.*"):
+        """Remove sets and half-made links that nothing points to any more, as far as possible."""
+        active, settings = self.active(), self.settings()
+        try:
+            for place in (self._folder / _SETS).glob("*"):
+                # A link that cannot be read must not cost the sets.
+                if active is not None and place not in {active, settings}:
+                    shutil.rmtree(place)
+            for fresh in self._folder.glob(f".{_ACTIVE}.*"):
                 fresh.unlink()
+        except OSError as error:
+            log.warning("what is no longer needed could not be removed: %s", error)
 
 
 def _link(source: str | Path, target: str | Path) -> None:

@@ -131,6 +131,13 @@ class TownHall:
         """Change the idle screen's text."""
         self.write("texts", {"ja": {"ready": list(lines)}, "en": {}})
 
+    def speak(self, language: str) -> None:
+        """Change the language of every terminal."""
+        terminals = self.read("terminals")
+        for settings in terminals["terminals"].values():
+            settings["language"] = language
+        self.write("terminals", terminals)
+
     def sign(self, now: datetime | None = None, *, confirmed: bool = False) -> int:
         """Sign the next publication into the repository; the broker does not have it yet."""
         made, seen = publication.prepare(self.town, now or datetime.now(UTC))

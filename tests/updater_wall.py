@@ -15,7 +15,8 @@ from tests.town_hall import TERMINAL, TownHall
 class Wall:
     """A terminal's updater without its thread: ``turn`` makes it do what is due.
 
-    ``clock`` is its monotonic time in seconds; each look at it moves it by ``tick``.
+    ``clock`` is its monotonic time in seconds; each look at it moves it by ``tick``. While
+    ``loop_hangs`` its loop goes on deciding by the rules of before.
     """
 
     def __init__(
@@ -28,7 +29,8 @@ class Wall:
     ) -> None:
         self.emitted: list[Emitted] = []
         self.clock, self.tick = 0.0, 0.0
-        self.healthy = True
+        self.healthy, self.loop_hangs = True, False
+        self._taken: Rules | None = None
         self.updater = Updater(
             hall.settings(folder, terminal, least),
             subscribe or hall.broker.subscribe,
@@ -37,6 +39,7 @@ class Wall:
             healthy=lambda: self.healthy,
             now=self._now,
         )
+        self.updater.set_rules_source(self._in_force)
         self.stored = self.updater.load_active()
         self.updater.listen()
 
@@ -44,6 +47,10 @@ class Wall:
         """Let ``after_s`` pass, so that no pause holds it back, and let it do what is due."""
         self.clock += after_s
         self.updater.turn()
+
+    def hold_loop(self) -> None:
+        """Let the loop go on deciding by the present rules until ``loop_hangs`` is no more."""
+        self._taken, self.loop_hangs = self.rules, True
 
     def close(self) -> None:
         self.updater.stop()
@@ -68,6 +75,12 @@ class Wall:
     def activated(self) -> list[int]:
         """The numbers of the publications that were put into force, in order."""
         return [one.active.number for one in self.emitted if isinstance(one, Activated)]
+
+    def _in_force(self) -> Rules:
+        if not self.loop_hangs:
+            self._taken = self.rules
+        assert self._taken is not None
+        return self._taken
 
     def _now(self) -> float:
         self.clock += self.tick

@@ -100,8 +100,7 @@ def _button_pressed(state: State, event: events.ButtonPressed) -> Step:
 
 
 def _exit_requested(state: State, event: events.ExitRequested) -> Step:
-    settings = state.rules.settings
-    portal = state.rules.portals.get(settings.portal) if settings.portal is not None else None
+    portal = state.portal
     if portal is None:
         return state, ()
     entry = Entry(

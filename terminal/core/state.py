@@ -8,7 +8,7 @@ from terminal.core.attendance import LastPunch
 from terminal.core.moment import ClockState
 from terminal.core.reasons import Reason
 from terminal.core.records import Entry, Punch, RecordKind
-from terminal.core.rules import Rules
+from terminal.core.rules import Portal, Rules, Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,17 @@ class State:
     notes_lost: int = 0
     synced_at: datetime | None = None
     published: int = 0
+
+    @property
+    def portal(self) -> Portal | None:
+        """The door that this terminal guards, if it guards one that is published."""
+        return self.rules.portals.get(self.rules.settings.portal or "")
+
+    @property
+    def entered(self) -> Portal | None:
+        """The door that the next tap is for; None where it is a punch."""
+        by_default = self.rules.settings.default_use is Use.ACCESS
+        return self.portal if self.chosen is None and by_default else None
 
     @property
     def ready(self) -> bool:

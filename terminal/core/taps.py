@@ -22,7 +22,7 @@ from terminal.core.moment import Stamp
 from terminal.core.reasons import Alarm, Reason, Result
 from terminal.core.records import Entry, RecordKind
 from terminal.core.roster import Holder
-from terminal.core.rules import Portal, Use
+from terminal.core.rules import Portal
 from terminal.core.signals import Screen, Signal
 from terminal.core.state import State, recall
 
@@ -70,11 +70,8 @@ def read(state: State, event: events.CardRead) -> Step:
     """The card proved a credential: one use, one decision, one record."""
     if state.rules.publication == 0:
         return _conclude(state, _no_rules(state, event.seen), None)
-    settings = state.rules.settings
-    portal = state.rules.portals.get(settings.portal) if settings.portal is not None else None
-    if state.chosen is None and settings.default_use is Use.ACCESS and portal is not None:
-        return _enter(state, event, portal)
-    return _punch(state, event)
+    portal = state.entered
+    return _punch(state, event) if portal is None else _enter(state, event, portal)
 
 
 def _enter(state: State, event: events.CardRead, portal: Portal) -> Step:
@@ -151,11 +148,8 @@ def _no_rules(state: State, seen: Stamp) -> Entry:
 
 
 def _purpose(state: State) -> str:
-    settings = state.rules.settings
-    portal = state.rules.portals.get(settings.portal) if settings.portal is not None else None
-    if state.chosen is None and settings.default_use is Use.ACCESS and portal is not None:
-        return portal.purpose
-    return settings.attendance_purpose
+    portal = state.entered
+    return state.rules.settings.attendance_purpose if portal is None else portal.purpose
 
 
 def _conclude(

@@ -107,27 +107,92 @@ def test_closing_is_silent_dark_and_final(wall: tuple[Panel, Outside]) -> None:
     indicator_of(inside).close()  # the pins are free again
 
 
-class DeadLamp(SimulatedPin):
-    """The ring's pin, whose wire is off while ``dead``."""
+class BrokenPins(SimulatedPin):
+    """Pins whose wires are off while they are in ``dead``: (name, whether to go on or off)."""
 
-    dead = True
+    dead: frozenset[tuple[str, bool]] = frozenset()
 
     def _set_state(self, value: float) -> None:
-        if DeadLamp.dead and value and self.info.name == f"GPIO{PINS['ring']}":
-            raise OSError("line is gone")
+        self._try(on=value > 0)
         super()._set_state(value)
 
+    def _set_frequency(self, value: float | None) -> None:
+        self._try(on=value is not None)
+        super()._set_frequency(value)
 
-def test_a_dead_lamp_is_reported_once_and_the_tone_still_sounds(
+    def _try(self, *, on: bool) -> None:
+        if (self.info.name, on) in {(f"GPIO{PINS[name]}", to) for name, to in BrokenPins.dead}:
+            raise OSError("line is gone")
+
+
+DEAD_BUZZER = frozenset({("buzzer", True), ("buzzer", False)})
+UNLIT_RING = frozenset({("ring", True)})
+
+
+@pytest.fixture
+def broken(wall: tuple[Panel, Outside]) -> Iterator[type[BrokenPins]]:
+    wall[0].factory.pin_class = BrokenPins
+    yield BrokenPins
+    BrokenPins.dead = frozenset()
+
+
+def play_whole(indicator: GpioIndicator, outside: Outside) -> None:
+    """Play a short pattern that uses all three outputs, to its end."""
+    before = len(outside.edges("cross"))
+    beeps = (Beep(1000, 20), Beep(0, 20), Beep(1000, 20))
+    # The cross goes dark last.
+    indicator.play(Pattern(beeps, ring=Blink(10, 10, 60), cross=Blink(70, 0, 70)))
+    outside.until(lambda: len(outside.edges("cross")) == before + 2)
+
+
+@pytest.mark.parametrize(
+    ("dead", "detail"),
+    [(DEAD_BUZZER, "buzzer: line is gone"), (UNLIT_RING, "ring: line is gone")],
+)
+def test_an_output_that_fails_is_reported_once_and_once_when_it_works_again(
     wall: tuple[Panel, Outside],
+    broken: type[BrokenPins],
+    dead: frozenset[tuple[str, bool]],
+    detail: str,
 ) -> None:
     inside, outside = wall
-    inside.factory.pin_class = DeadLamp
     reports = Reports()
     indicator = indicator_of(inside, reports)
+    broken.dead = dead
+    for _ in range(3):
+        play_whole(indicator, outside)
+    assert reports.told == [("indicator", detail)]
+    broken.dead = frozenset()
+    play_whole(indicator, outside)
+    assert reports.told == [("indicator", detail), ("indicator", "")]
+    indicator.close()
+
+
+def test_of_two_outputs_that_fail_one_is_reported_and_both_must_work_again(
+    wall: tuple[Panel, Outside], broken: type[BrokenPins]
+) -> None:
+    inside, outside = wall
+    reports = Reports()
+    indicator = indicator_of(inside, reports)
+    broken.dead = DEAD_BUZZER | UNLIT_RING
+    play_whole(indicator, outside)
+    broken.dead = UNLIT_RING
+    play_whole(indicator, outside)
+    assert reports.told == [("indicator", "buzzer: line is gone")]
+    broken.dead = frozenset()
+    play_whole(indicator, outside)
+    assert reports.told[1:] == [("indicator", "")]
+    indicator.close()
+
+
+def test_a_dead_lamp_does_not_silence_the_tone(
+    wall: tuple[Panel, Outside], broken: type[BrokenPins]
+) -> None:
+    inside, outside = wall
+    indicator = indicator_of(inside)
+    broken.dead = UNLIT_RING
     indicator.play(SIGNALS[Signal.DONE])
     outside.until(lambda: outside.edges("buzzer") == [2000, 0])
-    assert reports.told[0] == ("indicator", "ring: line is gone")
     indicator.close()
 
 

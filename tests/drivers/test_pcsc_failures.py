@@ -12,6 +12,7 @@ from drivers.pcsc import MOST_BROKEN, PcscReader
 from drivers.pcsc_frames import Setup
 from drivers.pcsc_process import ReaderProcess
 from drivers.virtual_cards.vpcd import insert
+from terminal.core.credential import Credential
 from terminal.ports import ApduPattern, ChannelRefused, DeviceError
 from tests.drivers.reader_desk import ALLOWED, Desk, runs
 from tests.drivers.test_pcsc_real import SELECT, works
@@ -39,13 +40,19 @@ def desk(pcscd: Pcscd) -> Iterator[Desk]:
 
 
 def fail(desk: Desk) -> None:
-    """Lay a card down, and let the reader fail in its conversation."""
+    """Lay a card down, let the reader fail in its conversation, and take it away."""
     with insert(card(), desk.place) as lying:
         desk.until("present")
-        with pytest.raises(DeviceError, match="parameter"), desk.reader.converse(3000) as channel:
-            channel.transmit(FAILS_IN_PCSCD)
+        fail_with_the_present_card(desk)
         assert lying.finished.wait(0.2), "the card still has power"
     desk.until("gone")
+
+
+def fail_with_the_present_card(desk: Desk) -> None:
+    with desk.reader.converse(3000) as channel:
+        channel.transmit(SELECT)
+        with pytest.raises(DeviceError, match="parameter"):
+            channel.transmit(FAILS_IN_PCSCD)
 
 
 def test_a_conversation_that_failed_costs_only_its_own_card(desk: Desk) -> None:
@@ -62,8 +69,14 @@ def test_after_several_failures_in_a_row_the_process_is_replaced(desk: Desk) -> 
     for _ in range(MOST_BROKEN - 1):
         fail(desk)
     assert desk.reader.process_id == process
-    fail(desk)
-    assert not runs(process)
+    with insert(card(), desk.place):
+        desk.until("present")
+        fail_with_the_present_card(desk)
+        assert not runs(process)
+        # What the old process could not read, the new one may.
+        desk.until("present")
+        assert isinstance(desk.read(), Credential)
+    desk.until("gone")
     assert works(desk)
 
 
@@ -72,17 +85,16 @@ def test_a_card_whose_conversation_failed_is_met_again_when_pcscd_is_a_new_one(
 ) -> None:
     with insert(card(), desk.place):
         desk.until("present")
-        with pytest.raises(DeviceError), desk.reader.converse(3000) as channel:
-            channel.transmit(FAILS_IN_PCSCD)
+        fail_with_the_present_card(desk)
         pcscd.restart()
         desk.until("back")
         desk.until("present")
 
 
-def test_a_conversation_whose_failure_was_dealt_with_ends_without_another(desk: Desk) -> None:
+def test_a_failure_that_nobody_dealt_with_is_the_one_that_is_told(desk: Desk) -> None:
     with insert(card(), desk.place):
         desk.until("present")
-        with desk.reader.converse(3000) as channel, pytest.raises(DeviceError):
+        with pytest.raises(DeviceError, match="parameter"), desk.reader.converse(3000) as channel:
             channel.transmit(FAILS_IN_PCSCD)
 
 
@@ -92,7 +104,7 @@ def test_a_process_that_does_not_take_the_allow_list_is_replaced(desk: Desk) -> 
     assert process is not None
     with insert(card(), desk.place):
         desk.until("present")
-        with desk.reader.converse(3000):
+        with pytest.raises(DeviceError, match="does not run"), desk.reader.converse(3000):
             desk.reader.allow([])
         assert not runs(process)
         desk.until("present")

@@ -147,3 +147,28 @@ def test_nothing_is_left_behind(wall: tuple[Panel, Outside]) -> None:
     assert threading.active_count() == before + 1
     strike.close()
     assert threading.active_count() == before
+
+
+class Deaf(Reports):
+    """Takes no report."""
+
+    def __call__(self, device: str, detail: str) -> None:
+        super().__call__(device, detail)
+        raise RuntimeError("nobody takes reports")
+
+
+def test_a_report_that_nobody_takes_does_not_keep_the_door_open(
+    wall: tuple[Panel, Outside], broken: type[BrokenPin]
+) -> None:
+    inside, outside = wall
+    reports = Deaf()
+    strike = GpioStrike(PIN, inside.factory, reports)
+    strike.release(20)
+    broken.refused = (0,)
+    outside.until(lambda: len(reports.told) == 1)
+    broken.refused = ()
+    outside.until(lambda: outside.edges("strike") == [1, 0])
+    outside.until(lambda: len(reports.told) == 2)
+    strike.release(20)
+    outside.until(lambda: outside.edges("strike") == [1, 0, 1, 0])
+    strike.close()

@@ -240,7 +240,7 @@ def kill_and_look(folder: Path, rounds: int) -> int:
     pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "device.key").write_bytes(pem)
     acknowledged: dict[int, str] = {}
-    for _ in range(rounds):
+    for turn in range(rounds):
         child = subprocess.Popen(
             [sys.executable, "-m", "tests.terminal.journal_until_killed", str(folder)],
             cwd=ROOT,
@@ -257,9 +257,10 @@ def kill_and_look(folder: Path, rounds: int) -> int:
         for line in lines[:-1]:
             number, digest = line.decode().split()
             assert acknowledged.setdefault(int(number), digest) == digest
-        verdict = prove(folder / "journal.db", [PUBLIC])
-        assert verdict.whole, verdict
-        assert verdict.count >= max(acknowledged)
+        if turn % 20 == 0 or turn == rounds - 1:
+            verdict = prove(folder / "journal.db", [PUBLIC])
+            assert verdict.whole, verdict
+            assert verdict.count >= max(acknowledged)
     journal = opened(folder / "journal.db")
     assert 0 < journal.marks().received <= journal.head()[0]
     found = {one.seq: one.hash for one in journal.records()}

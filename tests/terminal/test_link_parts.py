@@ -31,7 +31,7 @@ from tests.town_ca import new_key
 
 LEDGER = new_key()
 EPOCH = "a1b2c3d4e5f60718"
-RECEIVED = ReceiptArrived(7, "f" * 64, EPOCH)
+RECEIVED = ReceiptArrived(7, "f" * 64, EPOCH, 1)
 
 
 def receipt(

@@ -1,9 +1,6 @@
 """The life of publications at a terminal: taken, kept, told, and never an older one."""
 
-import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,8 +11,7 @@ import pytest
 
 from provisioning.publication import renew_timestamp
 from terminal.core.events import PublicationAged
-from terminal.core.rules import Language
-from terminal.updater import REFRESH_S, TRIAL_S
+from terminal.updater import REFRESH_S
 from terminal.updater_active import read_pin
 from tests.town_hall import OTHER, TERMINAL, TownHall
 from tests.updater_wall import Wall
@@ -213,80 +209,12 @@ def test_each_terminal_opens_its_own_copy_only(hall: TownHall, tmp_path: Path) -
     assert not any("佐藤".encode() in payload for payload in hall.broker.kept.values())
 
 
-def test_settings_on_trial_are_confirmed_when_all_is_well(hall: TownHall, wall: Wall) -> None:
-    hall.publish()
-    wall.turn()
-    in_english(hall)
-    hall.publish()
-    wall.turn()
-    assert language(wall) is Language.EN
-    again = Wall(hall, wall.updater._settings.folder)
-    assert again.stored is not None
-    assert again.stored.rules.settings.language is Language.EN
-
-
-def test_only_the_settings_go_back_when_it_is_not_well(hall: TownHall, wall: Wall) -> None:
-    hall.publish()
-    wall.turn()
-    wall.healthy = False
-    in_english(hall)
-    hall.permit("h-suzuki")
-    hall.publish()
-    wall.turn()
-    assert language(wall) is Language.EN
-    wall.turn(TRIAL_S)
-    assert language(wall) is Language.JA
-    assert [permit.holder for permit in wall.rules.permits] == ["h-suzuki"]
-    again = Wall(hall, wall.updater._settings.folder)
-    assert again.stored is not None
-    assert again.stored.number == 2
-    assert again.stored.rules.settings.language is Language.JA
-
-
-def test_settings_that_failed_are_not_tried_again(hall: TownHall, wall: Wall) -> None:
-    hall.publish()
-    wall.turn()
-    wall.healthy = False
-    in_english(hall)
-    hall.publish()
-    wall.turn()
-    wall.turn(TRIAL_S)
-    hall.publish()
-    wall.turn()
-    assert wall.activated[-1] == 3
-    assert language(wall) is Language.JA
-
-
-def test_a_cut_during_the_trial_brings_the_former_settings_back(hall: TownHall, wall: Wall) -> None:
-    hall.publish()
-    wall.turn()
-    wall.healthy = False
-    in_english(hall)
-    hall.permit("h-suzuki")
-    hall.publish()
-    wall.turn()
-    again = Wall(hall, wall.updater._settings.folder)
-    assert again.stored is not None
-    assert again.stored.rules.settings.language is Language.JA
-    assert [permit.holder for permit in again.stored.rules.permits] == ["h-suzuki"]
-
-
 @pytest.mark.parametrize("text", ["", "abc 1.root.json", "00" * 32, "zz" * 32 + " 1.root.json"])
 def test_a_pin_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "root.sha256"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"root\.json|hexadecimal"):
         read_pin(path)
-
-
-def language(wall: Wall) -> Language:
-    return wall.rules.settings.language
-
-
-def in_english(hall: TownHall) -> None:
-    terminals = hall.read("terminals")
-    terminals["terminals"][TERMINAL]["language"] = "en"
-    hall.write("terminals", terminals)
 
 
 def renew(hall: TownHall) -> None:
@@ -315,14 +243,3 @@ def later_by(patch: pytest.MonkeyPatch, by: timedelta) -> None:
             return cls.fromtimestamp(time.time() + by.total_seconds(), tz)
 
     patch.setattr("terminal.updater.datetime", Later)
-
-
-def test_whoever_pulls_the_plug_finds_the_old_publication_or_the_new_one(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.terminal.killed_updates", str(tmp_path)]
-    root = Path(__file__).parents[2]
-    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    found = json.loads(ended.stdout)
-    assert found["lost"] == []
-    assert found["steps"] > 40
-    assert found["old"] > 20
-    assert found["new"] > 3

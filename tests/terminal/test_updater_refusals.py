@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from provisioning.publication import current_documents
-from terminal.updater import LONGEST_PAUSE_S
 from terminal.updater_active import read
+from terminal.updater_pace import LONGEST_PAUSE_S, SHORTEST_PAUSE_S, TOLD_AGAIN_S
 from terminal.updater_reasons import Refused
 from terminal.updater_road import LONGEST_FETCH_S
 from tests.terminal.publication_attacks import (
@@ -91,7 +91,7 @@ def test_the_whole_older_publication_is_refused(hall: TownHall, wall: Wall) -> N
     assert wall.refusals == [("rollback", "timestamp")]
 
 
-def test_a_new_terminal_takes_nothing_below_the_least_of_its_boot_files(
+def test_a_new_terminal_takes_nothing_older_than_its_journal_knows(
     hall: TownHall, tmp_path: Path
 ) -> None:
     wall = Wall(hall, tmp_path / "new", least=2)
