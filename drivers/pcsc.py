@@ -26,19 +26,11 @@ from dataclasses import replace
 from functools import partial
 
 from drivers import pcsc_frames as wire
-from drivers.pcsc_conversation import Conversation
+from drivers.pcsc_conversation import FAILURES, Conversation
 from drivers.pcsc_frames import Event, FrameError, Setup
 from drivers.pcsc_ladder import Ladder, run
 from drivers.pcsc_process import ProcessEnded, ReaderProcess
-from terminal.ports import (
-    ApduPattern,
-    CardMute,
-    CardSwapped,
-    CardTorn,
-    ChannelRefused,
-    DeviceError,
-    FieldChange,
-)
+from terminal.ports import ApduPattern, CardMute, DeviceError, FieldChange
 
 log = logging.getLogger(__name__)
 
@@ -54,14 +46,6 @@ second punch that nobody made.
 """
 MOST_BROKEN = 3
 """After so many conversations in a row that the reader failed, its process is replaced."""
-
-_FAILURES: dict[bytes, type[DeviceError]] = {
-    wire.TORN: CardTorn,
-    wire.MUTE: CardMute,
-    wire.REFUSED: ChannelRefused,
-    wire.SWAPPED: CardSwapped,
-    wire.BROKEN: DeviceError,
-}
 
 
 class PcscReader:
@@ -209,8 +193,8 @@ class PcscReader:
             elif asked == wire.DISCONNECT:
                 self._conclude()
             return body
-        cause, text = body[:1], body[1:].decode(errors="replace")
-        if kind != wire.FAILED or cause not in _FAILURES:
+        cause = body[:1]
+        if kind != wire.FAILED or cause not in FAILURES:
             raise FrameError("an answer that nobody knows")
         self._spoilt = self._spoilt or cause in {wire.MUTE, wire.BROKEN}
         if cause == wire.REFUSED:
@@ -218,7 +202,7 @@ class PcscReader:
             log.warning("a command outside the allow-list was refused, %d so far", self.refused)
         elif cause == wire.BROKEN and asked in {wire.CONNECT, wire.DISCONNECT}:
             self._conclude()
-        raise _FAILURES[cause](text)
+        raise FAILURES[cause](body[1:].decode(errors="replace"))
 
     def _conclude(self) -> None:
         """A conversation is over: the card is done with, or the reader has failed once more."""

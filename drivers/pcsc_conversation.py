@@ -12,9 +12,18 @@ from types import TracebackType
 from typing import Self
 
 from drivers import pcsc_frames as wire
-from terminal.ports import CardMute, CardTorn, ChannelRefused, DeviceError
+from terminal.ports import CardMute, CardSwapped, CardTorn, ChannelRefused, DeviceError
 
 log = logging.getLogger(__name__)
+
+FAILURES: dict[bytes, type[DeviceError]] = {
+    wire.TORN: CardTorn,
+    wire.MUTE: CardMute,
+    wire.REFUSED: ChannelRefused,
+    wire.SWAPPED: CardSwapped,
+    wire.BROKEN: DeviceError,
+}
+"""What the causes in a FAILED frame are to whoever speaks to the card."""
 
 
 class Conversation:

@@ -17,12 +17,12 @@ import time
 
 from gpiozero import DigitalOutputDevice, Factory
 
+from terminal.core.rules import LONGEST_STRIKE_MS
 from terminal.ports import DeviceError, DeviceReport
 
 logger = logging.getLogger(__name__)
 
 DEVICE = "strike"
-LONGEST_MS = 30_000
 _TRY_AGAIN_S = 0.1
 
 
@@ -36,7 +36,7 @@ class GpioStrike:
         report: DeviceReport,
         *,
         active_high: bool = True,
-        longest_ms: int = LONGEST_MS,
+        longest_ms: int = LONGEST_STRIKE_MS,
     ) -> None:
         """Lock; then start the thread that locks again.
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Protocol, TypeVar
 
@@ -18,12 +19,13 @@ from terminal import checkpoint, clock, identity
 from terminal.compose_devices import Devices, build_devices, build_reader
 from terminal.config import Settings
 from terminal.core import events
-from terminal.core.reasons import Alarm
+from terminal.core.notes import note
+from terminal.core.reasons import Alarm, Note
 from terminal.core.rules import no_rules
 from terminal.core.state import State
 from terminal.identity import IdentityError
 from terminal.inbox import Inbox
-from terminal.journal import WARN_PERCENT, Journal
+from terminal.journal import WARN_PERCENT, Journal, JournalDamagedError, set_aside
 from terminal.letters import RaiseFloor, TakeReceipt
 from terminal.link import Link, LinkEvent, LinkSettings, ReceiptArrived
 from terminal.reader import Reader
@@ -88,14 +90,7 @@ class Terminal:
         self.watchdog = Watchdog(THREADS)
         self.devices: Devices = build_devices(settings, self._ends, self._device_told)
         self.identity = identity.load(settings.identity, settings.terminal)
-        self.journal = self._closed_at_end(
-            Journal.open(
-                settings.state / "journal.sqlite",
-                settings.terminal,
-                self.identity.device_key,
-                capacity=settings.journal_capacity,
-            )
-        )
+        replaced = self._open_journal(settings.state / "journal.sqlite")
         self._documents = self._closed_at_end(checkpoint.opened(settings.state / "documents.json"))
         state = State(no_rules(settings.terminal))
         state = checkpoint.restore(state, self.journal, self._documents)
@@ -107,6 +102,8 @@ class Terminal:
             self.clock.raise_floor(active.rules.issued or clock.BUILT)
         if state.synced_at is not None:
             self.clock.nudge_floor(state.synced_at)
+        if replaced:
+            state = note(state, self.clock.stamp(), Note.JOURNAL_REPLACED)
         self.reader = self._build_reader(active)
         self.service = self._build_service(state)
         self._health: Health | None = None
@@ -115,6 +112,21 @@ class Terminal:
         self._published = 0
         if active is not None:
             self._trust(active)
+
+    def _open_journal(self, path: Path) -> bool:
+        """Open the journal; a damaged one is set aside, because a wall must go on recording."""
+        terminal, key = self._settings.terminal, self.identity.device_key
+        opened = partial(
+            Journal.open, path, terminal, key, capacity=self._settings.journal_capacity
+        )
+        try:
+            self.journal = self._closed_at_end(opened())
+        except JournalDamagedError as error:
+            log.error("%s; it is kept as %s", error, set_aside(path))  # noqa: TRY400 - says it all
+        else:
+            return False
+        self.journal = self._closed_at_end(opened())
+        return True
 
     def _build_link(self) -> Link:
         broker = self._settings.broker
@@ -186,6 +198,7 @@ class Terminal:
         self._ends.callback(self.link.stop)
         self.link.start()
         self._ends.callback(self.updater.stop)
+        self.updater.set_rules_source(lambda: self.service.state.rules)
         self.updater.start()
         self._ends.callback(self.reader.close)
         self.reader.start()

@@ -238,7 +238,11 @@ class Link:
                 order = self._orders.get_nowait()
             except Empty:
                 return
-            order()
+            try:
+                order()
+            except Exception:
+                # Ours or the asker's fault: it costs that order, not the session or the thread.
+                log.exception("an order to the link failed")
 
     def _subscribe(self, topic_filter: str, on_message: OnMessage) -> None:
         self._ears.add(topic_filter, on_message)

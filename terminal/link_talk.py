@@ -18,7 +18,7 @@ from terminal.core.moment import Stamp
 from terminal.link_drain import ACCEPTED, NO_SUBSCRIBERS, Drain
 from terminal.link_ears import Ears
 from terminal.link_receipts import ReceiptArrived
-from terminal.link_session import Acked, Arrived, Closed, Opened, Session
+from terminal.link_session import Acked, Arrived, Closed, Opened, Session, Sign
 from terminal.link_voice import Statement, Voice
 from terminal.wire.messages import OFFLINE
 from terminal.wire.topics import Name, row
@@ -83,14 +83,23 @@ class Talk:
             self._speak()
 
     def goodbye(self, wake: socket.socket) -> None:
-        """Say offline ourselves; the broker then drops the will."""
+        """Say offline ourselves, when there is room for it; the broker then drops the will."""
         status = row(Name.STATUS)
-        mid = self.session.publish(Name.STATUS, OFFLINE, qos=status.qos, retain=status.retained)
+        mid: int | None = None
         deadline = time.monotonic() + GOODBYE_WITHIN_S
-        while mid is not None and time.monotonic() < deadline:
+        while self.up and time.monotonic() < deadline:
+            if mid is None and self._room():
+                mid = self.session.publish(
+                    Name.STATUS, OFFLINE, qos=status.qos, retain=status.retained
+                )
+                if mid is None:
+                    break
             signs = self.session.turn(deadline - time.monotonic(), wake)
-            if any(isinstance(sign, Closed) or sign == Acked(mid, 0) for sign in signs):
+            if any(_answers(sign, mid) for sign in signs):
                 break
+            for sign in signs:
+                if isinstance(sign, Acked):
+                    self._unacked.pop(sign.mid, None)
         self.session.leave()
 
     def _react(self, sign: Opened | Acked | Arrived) -> None:
@@ -126,24 +135,30 @@ class Talk:
     def _speak(self) -> None:
         """Send what is due, within the window."""
         now = time.monotonic()
+        for statement in self._parts.voice.due(now, self._room()):
+            self._say(statement, now)
         try:
-            for statement in self._parts.voice.due(now):
-                self._say(statement, now)
-            for record in self._parts.drain.take(self._window - len(self._unacked), now):
-                mid = self.session.publish(Name.REC, record.payload, qos=1, retain=False)
-                if mid is None:
-                    return
-                self._unacked[mid] = (now, Name.REC)
-                self._parts.drain.sent(mid, record.seq)
-                live = self._parts.voice.live(record)
-                if live is not None:
-                    self._say(live, now)
+            self._send_records(now)
         except sqlite3.Error as error:
             log.warning("the journal cannot be read just now: %s", error)
             self._parts.drain.reopen()
         for lost in self._parts.drain.spoilt:
             self._parts.emit(RecordLost(self._parts.stamp(), lost.seq, lost.hash))
         self._parts.drain.spoilt.clear()
+
+    def _room(self) -> int:
+        return max(0, self._window - len(self._unacked))
+
+    def _send_records(self, now: float) -> None:
+        for record in self._parts.drain.take(self._room(), now):
+            mid = self.session.publish(Name.REC, record.payload, qos=1, retain=False)
+            if mid is None:
+                return
+            self._unacked[mid] = (now, Name.REC)
+            self._parts.drain.sent(mid, record.seq)
+            live = self._parts.voice.live(record)
+            if live is not None:
+                self._say(live, now)
 
     def _say(self, statement: Statement, now: float) -> None:
         note = str(self._number) if statement.name is Name.STATUS else ""
@@ -157,6 +172,10 @@ class Talk:
         )
         if mid is not None and statement.qos:
             self._unacked[mid] = (now, statement.name)
+
+
+def _answers(sign: Sign, mid: int | None) -> bool:
+    return isinstance(sign, Closed) or (isinstance(sign, Acked) and sign.mid == mid)
 
 
 def _matters(name: Name, code: int) -> bool:

@@ -6,7 +6,9 @@ at most once for a tap, only within 10 seconds of it and without the person, so 
 backlog looks like people at the door.
 """
 
-from collections.abc import Callable, Iterator
+import logging
+import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from terminal.core.moment import Stamp
@@ -27,6 +29,8 @@ from terminal.wire.messages import (
 from terminal.wire.signed import LONGEST
 from terminal.wire.strict_json import Malformed, parse
 from terminal.wire.topics import Name, row
+
+log = logging.getLogger(__name__)
 
 EVERY_S = 60.0
 LIVE_MS = 10_000
@@ -93,21 +97,18 @@ class Voice:
         """The birth's content has changed."""
         self._unsaid.add(Name.INFO)
 
-    def due(self, now: float) -> Iterator[Statement]:
-        """What is to be said now; a statement that was handed out counts as said.
+    def due(self, now: float, room: int) -> tuple[Statement, ...]:
+        """What is to be said now, at most ``room`` statements; they count as said.
 
-        Raises:
-            sqlite3.Error: the journal cannot be read just now; the rest comes next time.
+        A head that the journal cannot give just now is left out until the next minute.
         """
         if now >= self._regular_at:
             self._regular_at = now + EVERY_S
             self._unsaid.update((Name.HEAD, Name.HEALTH))
-        for name in _ORDER:
-            if name in self._unsaid:
-                statement = self._made(name)
-                if statement is not None:
-                    yield statement
-                self._unsaid.discard(name)
+        unsaid = [name for name in _ORDER if name in self._unsaid]
+        made = [(name, self._made(name)) for name in unsaid[:room]]
+        self._unsaid.difference_update(name for name, _ in made)
+        return tuple(statement for _, statement in made if statement is not None)
 
     def live(self, record: Stored) -> Statement | None:
         """What dashboards may know of a record that is just going out, if it is fresh."""
@@ -134,7 +135,7 @@ class Voice:
             case Name.ALARMS:
                 return Statement(name, alarms_payload(self._stamp().at_ms, self._alarms))
             case Name.HEAD:
-                return Statement(name, self._source.head(self._stamp()))
+                return self._head()
             case Name.HEALTH if self.health is not None:
                 health = self.health()
                 if health is not None:
@@ -144,3 +145,10 @@ class Voice:
             case _:
                 pass
         return None
+
+    def _head(self) -> Statement | None:
+        try:
+            return Statement(Name.HEAD, self._source.head(self._stamp()))
+        except sqlite3.Error as error:
+            log.warning("the journal cannot tell its head just now: %s", error)
+            return None

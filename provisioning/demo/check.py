@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from provisioning.demo.commands import off_list
+from provisioning.demo.hand import Presence
 from provisioning.demo.panel import Edge
 from provisioning.demo.proof import Tap, attribute, prove
 from provisioning.demo.report import CardCount, Finding, Kind, Report
@@ -32,7 +33,7 @@ from terminal.core.records import RecordKind
 
 TAP_WITHIN_S = 15.0
 QUIET_S = 0.22
-TONE_WITHIN_S = 1.0
+TONE_WITHIN_S = 3.0
 AFTER_BUTTON_S = 0.1
 PROVEN_WITHIN_S = 90.0
 PUNCH_EVERY = 3
@@ -54,6 +55,7 @@ class Watcher:
         self._lock = threading.Lock()
         self._begun_ms: int | None = None
         self._card = ""
+        self._presence: Presence | None = None
         self._sounded = threading.Event()
         self._last_edge_s = 0.0
         self._hertz = 0
@@ -61,20 +63,27 @@ class Watcher:
     def begin(self, card: str) -> int:
         """A tap of ``card`` begins now; returns the moment (ms of the monotonic clock)."""
         with self._lock:
-            self._card = card
+            self._card, self._presence = card, None
             self._sounded.clear()
             self._begun_ms = time.monotonic_ns() // 1_000_000
             return self._begun_ms
+
+    def lies_there(self, presence: Presence) -> None:
+        """The card is held to the reader: what sounded before it had power is the former tap's."""
+        with self._lock:
+            self._presence = presence
 
     def edge(self, edge: Edge) -> None:
         """A pin of the terminal has changed; called from the panel's thread."""
         if edge.pin not in OUTPUTS:
             return
         with self._lock:
-            begun, card = self._begun_ms, self._card
+            begun, card, presence = self._begun_ms, self._card, self._presence
             if edge.pin == "buzzer":
                 self._hertz, self._last_edge_s = edge.value, time.monotonic()
         if edge.value == 0 or begun is None or self.stage is None:
+            return
+        if presence is None or not presence.powered.is_set():
             return
         self.stage.look()
         if not _tap_rows(self.stage, begun):
@@ -151,6 +160,7 @@ def _tap(stage: Stage, watcher: Watcher, sample: Sample, number: int) -> Tap:
         time.sleep(AFTER_BUTTON_S)
     begun_ms = watcher.begin(sample.key)
     presence = stage.hand.hold(sample.key, stage.cards[sample.key], TAP_WITHIN_S)
+    watcher.lies_there(presence)
     stage.wait_for(lambda: bool(_tap_rows(stage, begun_ms)), TAP_WITHIN_S)
     stage.hand.take(presence)
     until_ms = time.monotonic_ns() // 1_000_000

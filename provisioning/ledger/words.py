@@ -74,6 +74,8 @@ REASONS: Words = {
     Note.PUBLICATION_REFUSED: ("設定を受け取らず", "publication refused"),
     Note.EXIT_REQUESTED: ("内側から退出", "exit requested"),
     Note.RECORD_UNREADABLE: ("記録が読めなくなった", "a record can no longer be read"),
+    Note.JOURNAL_REPLACED: ("記録簿を交換", "the journal was replaced"),
+    Note.NOTES_LOST: ("端末の覚えの一部が失われた", "some of the terminal's notes were lost"),
     Note.STEP_FAILED: ("内部の異常", "a fault in the software"),
 }
 FAULTS: Words = {

@@ -70,6 +70,8 @@ class Note(StrEnum):
     EXIT_REQUESTED = "exit_requested"
     RECORD_UNREADABLE = "record_unreadable"
     """A record of this journal can no longer be read; detail names its number and hash."""
+    JOURNAL_REPLACED = "journal_replaced"
+    """The journal could not be gone on with; it was set aside, and this is a new epoch."""
     NOTES_LOST = "notes_lost"
     """More notes waited for the disk than are kept; detail says how many were dropped."""
     STEP_FAILED = "step_failed"

@@ -13,6 +13,10 @@ from terminal.core.schedule import Schedule
 
 TOWN_TIME = ZoneInfo("Asia/Tokyo")
 
+LONGEST_STRIKE_MS = 30_000
+"""The longest a door may be released for. A publication that asks for more is refused; the strike
+itself cuts what asks for more all the same."""
+
 
 class Use(StrEnum):
     """What a tap is for at a terminal when no button was pressed."""

@@ -6,14 +6,12 @@ otherwise lock somebody out, and be found at the door.
 
 from datetime import time
 
-from terminal.core.rules import Permit, Portal
+from terminal.core.rules import LONGEST_STRIKE_MS, Permit, Portal
 from terminal.core.schedule import ALWAYS, Interval, Schedule
 from terminal.wire.fields import Fields, unique
 from terminal.wire.strict_json import Malformed
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-_LONGEST_STRIKE_MS = 60_000
 
 
 def access_of(
@@ -41,7 +39,7 @@ def _portal(fields: Fields) -> Portal:
     portal = Portal(
         id=fields.identifier("id"),
         name=fields.text("name", longest=60, default=""),
-        strike_ms=fields.number("strike_ms", least=500, most=_LONGEST_STRIKE_MS, default=5000),
+        strike_ms=fields.number("strike_ms", least=500, most=LONGEST_STRIKE_MS, default=5000),
         least=fields.assurance("least"),
         purpose=fields.text("purpose", longest=60, default="access"),
     )

@@ -1,6 +1,7 @@
 """A town hall on loopback: a town directory, a real broker, and parties that speak there."""
 
 import queue
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,8 +45,12 @@ class Party:
         self._heard: list[Message] = []
         address = BrokerAddress("localhost", broker.port)
         self.connection: Connection = connect(address, who, identity_of(town, who))
+        # Only what is said after the broker has granted a subscription is heard for certain.
+        granted = threading.Semaphore(0)
+        self.connection._client.on_subscribe = lambda *_: granted.release()
         for one in filters:
             self.connection.subscribe(one, self._arrived.put)
+            assert granted.acquire(timeout=10)
 
     @property
     def heard(self) -> list[Message]:

@@ -51,8 +51,9 @@ def main(folder: Path, journey: str) -> None:
         state = folder / f"state-{step}"
         shutil.copytree(folder / "state", state, symlinks=True)
         killed = killed_at(step, hall, state)
+        on_trial = (state / "active/settings").is_symlink()
         number, language = found_after(hall, state, old + 1)
-        confirmed = journey == "new_settings" and number > old and not on_trial(state)
+        confirmed = journey == "new_settings" and number > old and not on_trial
         if number in found and language == ("en" if confirmed else "ja"):
             found[number] += 1
         else:

@@ -31,6 +31,17 @@ def connack(receive_maximum: int) -> bytes:
     return packet(CONNACK, b"\x00\x00\x03\x21" + receive_maximum.to_bytes(2, "big"))
 
 
+def topic_of(body: bytes) -> str:
+    """The topic in a PUBLISH packet's body (MQTT 5, 3.3.2.1)."""
+    return body[2 : 2 + int.from_bytes(body[:2], "big")].decode()
+
+
+def number_of(body: bytes) -> bytes:
+    """The packet number of a QoS 1 PUBLISH, as it stands there (MQTT 5, 3.3.2.2)."""
+    at = 2 + int.from_bytes(body[:2], "big")
+    return body[at : at + 2]
+
+
 class StrangeBroker:
     """Answers packet by packet: ``answer(kind, body)`` gives the bytes to send back."""
 

@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from terminal import journal_disk
+from terminal import journal as journal_module
+from terminal import journal_disk, journal_file
 from terminal.core.moment import ClockQuality, ClockState, Stamp
 from terminal.core.records import Entry
 from terminal.journal import (
@@ -213,6 +215,66 @@ def test_no_reserve_is_laid_where_it_would_fill_the_disk(
     assert not Ballast(tmp_path / "ballast", 60_000).lay()
     assert not (tmp_path / "ballast").exists()
     assert not Ballast(tmp_path / "none", 0).lay()
+
+
+def test_when_the_reserve_is_used_up_too_nothing_more_is_recorded(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = opened(path, ballast=65_536)
+    (kept,) = one.append([tap(moment())])
+
+    def small(where: Path) -> sqlite3.Connection:
+        connection = journal_file.connect(where)
+        connection.execute("PRAGMA max_page_count = 8")
+        return connection
+
+    monkeypatch.setattr(journal_module, "connect", small)
+    one._give_up()
+    with pytest.raises(JournalError, match="full"):
+        one.append([tap(moment())] * 50)
+    assert not path.with_name("journal.db.ballast").exists()
+    monkeypatch.undo()
+    one._give_up()
+    assert list(one.records()) == [kept]
+    one.close()
+
+
+def test_a_disk_without_room_for_the_reserve_gets_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    assert not Ballast(tmp_path / "ballast", 4096).lay()
+    assert not (tmp_path / "ballast").exists()
+    assert not Ballast(tmp_path / "no" / "folder" / "ballast", 4096).lay()
+
+
+def test_a_disk_that_is_gone_is_an_error_and_no_record_is_given_up_for_it(path: Path) -> None:
+    one = opened(path)
+    stored = taps(one, 3)
+    one.receive(1, stored[0].hash)
+    one._give_up()
+    away = path.with_name("away")
+    path.rename(away)
+    reader = one.reader()
+    with pytest.raises(sqlite3.OperationalError):
+        reader.pending(0, 9)
+    with pytest.raises(JournalError):
+        one.append([tap(moment())])
+    with pytest.raises(JournalError):
+        list(one.records())
+    with pytest.raises(JournalError):
+        one.resend_from(1)
+    assert not one.receive(2, stored[1].hash)
+    assert one.state().oldest_pending_ms is None
+    away.rename(path)
+    assert list(one.records()) == stored
+    assert reader.pending(0, 9) == tuple(stored)
+    assert one.receive(2, stored[1].hash)
+    reader.close()
+    one.close()
 
 
 # --- receipts

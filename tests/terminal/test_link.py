@@ -18,9 +18,13 @@ from terminal.wire.topics import Name, topic, topic_filter
 from tests.terminal.journals import spoil
 from tests.terminal.strange_broker import (
     CONNECT,
+    PUBACK,
     StrangeBroker,
     Wire,
     connack,
+    number_of,
+    packet,
+    topic_of,
 )
 from tests.terminal.town_broker import (
     SITE,
@@ -56,13 +60,18 @@ def test_every_record_arrives_once_signed_and_its_receipt_comes_back(
     assert ledger.copies == 0
 
 
-def test_the_birth_is_retained_for_whoever_comes_later(wall: Wall, town: Town) -> None:
+def has_much_to_say(wall: Wall) -> None:
+    """Let every source of statements have one."""
     wall.link.set_info_source(lambda: Info(WALL, wall.journal.epoch, "0.1.0", BOOT, 1, 7))
     wall.link.set_health_source(
         lambda: Health(1, 0, 0, 0, 0, 100, ClockState.SYNCED, 1, 60, 7, reader_ok=True)
     )
     wall.link.set_cfg_state(CfgState(1, 7, 8, "fetching"))
     wall.link.set_alarm(Alarm.READER_LOST, on=True, detail="unplugged")
+
+
+def test_the_birth_is_retained_for_whoever_comes_later(wall: Wall, town: Town) -> None:
+    has_much_to_say(wall)
     wall.link.start()
     eventually(lambda: is_up(wall))
     later = TownHall(town, "operations", EVERYTHING)
@@ -217,21 +226,50 @@ def test_a_spoilt_record_is_told_and_does_not_stop_those_behind_it(
 # --- the window
 
 
-def test_the_brokers_receive_maximum_is_kept(town: Town, tmp_path: Path) -> None:
-    """A broker that takes three at a time and answers none of them."""
+@pytest.mark.parametrize("most", [1, 2, 12])
+def test_the_brokers_receive_maximum_is_kept_to_the_last_word(
+    town: Town, tmp_path: Path, most: int
+) -> None:
+    """A broker that takes so many at a time and answers none of them."""
 
     def answer(kind: int, _body: bytes) -> bytes:
-        return connack(3) if kind == CONNECT else b""
+        return connack(most) if kind == CONNECT else b""
 
     with StrangeBroker(town, answer) as strange:
         wall = Wall(town, tmp_path, town.settings(strange.port))
+        has_much_to_say(wall)
         wall.journal.append([tap(now())] * 50)
         wall.link.start()
-        eventually(lambda: len(strange.publishes()) >= 3)
-        # Whatever would come too many comes at once.
+        eventually(lambda: len(strange.publishes()) >= most)
+        # Whatever would come too many comes at once, or as the link stops.
         never = threading.Event()
         assert not never.wait(0.5)
-        assert len(strange.publishes()) == 3
+        wall.close()
+        assert len(strange.publishes()) == most
+
+
+def test_a_small_receive_maximum_keeps_nothing_back(town: Town, tmp_path: Path) -> None:
+    """A broker that takes two at a time, and answers them when they are two."""
+    answered: list[bytes] = []
+
+    def answer(kind: int, _body: bytes) -> bytes:
+        if kind == CONNECT:
+            return connack(2)
+        waiting = strange.publishes()[len(answered) :]
+        if len(waiting) < 2:
+            return b""
+        answered.extend(waiting)
+        return b"".join(packet(PUBACK, number_of(body)) for body in waiting)
+
+    with StrangeBroker(town, answer) as strange:
+        wall = Wall(town, tmp_path, town.settings(strange.port, keepalive_s=60))
+        has_much_to_say(wall)
+        wall.journal.append([tap(now())] * 50)
+        wall.link.start()
+        # Six statements and fifty records, an even number.
+        eventually(lambda: len(strange.publishes()) == 56)
+        said = {topic_of(body).rpartition("/")[2] for body in strange.publishes()}
+        assert said == {"status", "info", "alarms", "head", "health", "state", "rec"}
         wall.close()
 
 

@@ -134,6 +134,39 @@ def test_a_broker_that_keeps_refusing_is_asked_ever_more_slowly(
     assert waits[:5] == [10, 20, 40, 80, 120]
 
 
+def test_records_that_were_refused_together_count_as_one_attempt(
+    journal: Journal, drain: Drain
+) -> None:
+    taps(journal, 10)
+    acknowledge(drain, send(drain, 20, 0), 0, NO_SUBSCRIBERS)
+    assert send(drain, 20, RETRY_S - 1) == []
+    acknowledge(drain, send(drain, 20, RETRY_S), RETRY_S, NO_SUBSCRIBERS)
+    assert send(drain, 20, 3 * RETRY_S - 1) == []
+    assert send(drain, 20, 3 * RETRY_S) == list(range(1, 11))
+
+
+def test_a_receipt_ends_a_pause_and_makes_the_next_one_short(
+    journal: Journal, drain: Drain
+) -> None:
+    stored = taps(journal, 3)
+    pauses = (0, RETRY_S, 3 * RETRY_S)
+    for now in pauses:
+        acknowledge(drain, send(drain, 20, now), now, NO_SUBSCRIBERS)
+    now = pauses[-1]
+    journal.receive(1, stored[0].hash)
+    drain.encourage()
+    assert send(drain, 20, now + 1) == [2, 3]
+    acknowledge(drain, [2, 3], now + 1, NO_SUBSCRIBERS)
+    assert send(drain, 20, now + 1 + RETRY_S) == [2, 3]
+
+
+def test_without_a_pause_encouragement_sends_nothing_twice(journal: Journal, drain: Drain) -> None:
+    taps(journal, 2)
+    assert send(drain, 20, 0) == [1, 2]
+    drain.encourage()
+    assert send(drain, 20, 1) == []
+
+
 def test_only_so_many_records_are_out_without_a_receipt(journal: Journal, drain: Drain) -> None:
     journal.append([tap(moment())] * (AHEAD + 50))
     out = 0

@@ -300,6 +300,22 @@ def test_a_fault_of_ours_in_a_callback_does_not_end_the_link(
     wall.close()
 
 
+def test_an_order_that_fails_ends_neither_the_link_nor_its_session(
+    wall: Wall, ledger: SimpleLedger
+) -> None:
+    def fails() -> None:
+        raise RuntimeError("a fault of ours")
+
+    wall.link._order(fails)
+    wall.journal.append([tap(now())])
+    wall.link.start()
+    eventually(lambda: all_received(wall, ledger))
+    wall.link._order(fails)
+    wall.journal.append([tap(now())])
+    eventually(lambda: all_received(wall, ledger))
+    assert wall.link._sessions == 1
+
+
 def test_stopping_takes_no_longer_than_it_may_when_nobody_answers(
     town: Town, tmp_path: Path
 ) -> None:

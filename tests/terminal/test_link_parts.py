@@ -26,6 +26,7 @@ from terminal.link_voice import EVERY_S, Voice
 from terminal.wire.messages import CfgState, Info, Receipt, receipt_members
 from terminal.wire.signed import HEAD, RECEIPT, sign
 from terminal.wire.topics import CHUNK, Name, topic
+from tests.terminal.journals import taps
 from tests.terminal.wall import BOOT, MORNING, moment, tap
 from tests.town_ca import new_key
 
@@ -235,13 +236,32 @@ def voice(journal: Journal, clock: Clock) -> Iterator[Voice]:
 
 
 def said(voice: Voice, now: float) -> list[Name]:
-    return [statement.name for statement in voice.due(now)]
+    return [statement.name for statement in voice.due(now, 9)]
 
 
 def test_a_connection_begins_with_the_birth(voice: Voice) -> None:
     voice.begin(0)
     assert said(voice, 0) == [Name.STATUS, Name.INFO, Name.ALARMS, Name.HEAD]
     assert said(voice, 1) == []
+
+
+def test_no_more_is_said_at_once_than_there_is_room_for(voice: Voice) -> None:
+    voice.begin(0)
+    assert voice.due(0, 0) == ()
+    assert [one.name for one in voice.due(0, 3)] == [Name.STATUS, Name.INFO, Name.ALARMS]
+    assert [one.name for one in voice.due(0, 3)] == [Name.HEAD]
+
+
+def test_a_head_that_cannot_be_read_stops_nothing_else(
+    voice: Voice, journal: Journal, tmp_path: Path
+) -> None:
+    taps(journal, 1)
+    journal._give_up()
+    (tmp_path / "journal.db").rename(tmp_path / "away")
+    voice.begin(0)
+    assert said(voice, 0) == [Name.STATUS, Name.INFO, Name.ALARMS]
+    (tmp_path / "away").rename(tmp_path / "journal.db")
+    assert said(voice, EVERY_S) == [Name.HEAD]
 
 
 def test_everything_is_said_again_on_the_next_connection(voice: Voice) -> None:
@@ -266,7 +286,7 @@ def test_alarms_are_said_when_they_change_and_not_otherwise(voice: Voice) -> Non
     voice.begin(0)
     said(voice, 0)
     voice.alarm(Alarm.READER_LOST, on=True, detail="unplugged")
-    (statement,) = voice.due(1)
+    (statement,) = voice.due(1, 9)
     content = json.loads(statement.payload)
     assert content["reader_lost"] is True
     assert content["reader_lost_detail"] == "unplugged"

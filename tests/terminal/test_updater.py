@@ -13,6 +13,7 @@ from provisioning.publication import renew_timestamp
 from terminal.core.events import PublicationAged
 from terminal.updater import REFRESH_S
 from terminal.updater_active import read_pin
+from tests.terminal.publication_attacks import unchanged
 from tests.town_hall import OTHER, TERMINAL, TownHall
 from tests.updater_wall import Wall
 
@@ -178,6 +179,36 @@ def test_a_stored_set_that_was_edited_is_not_used(
     assert [reason for reason, _ in again.refusals] == ["arbitrary"]
     again.turn()
     assert again.activated == [1]
+
+
+@pytest.mark.parametrize(
+    ("place", "other", "role"),
+    [
+        ("root_history/2.root.json", "timestamp.json", "root"),
+        ("targets.json", "1.root.json", "targets"),
+    ],
+)
+def test_stored_metadata_of_another_kind_is_refused_whoever_signed_it(
+    hall: TownHall, wall: Wall, place: str, other: str, role: str
+) -> None:
+    hall.publish()
+    wall.turn()
+    data = hall.forge(f"metadata/{other}", unchanged, hall.signers(role))
+    (wall.updater._settings.folder / "active/metadata" / place).write_bytes(data)
+    again = Wall(hall, wall.updater._settings.folder)
+    assert again.stored is None
+    assert again.refusals == [("arbitrary", role)]
+
+
+def test_a_stored_set_older_than_the_journal_knows_is_not_used(hall: TownHall, wall: Wall) -> None:
+    hall.publish()
+    wall.turn()
+    hall.publish()
+    again = Wall(hall, wall.updater._settings.folder, least=2)
+    assert again.stored is None
+    assert again.refusals == [("rollback", "targets")]
+    again.turn()
+    assert again.activated == [2]
 
 
 def test_a_lost_document_is_told_as_missing(hall: TownHall, wall: Wall) -> None:

@@ -5,13 +5,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from terminal.core.events import RulesActivated
 from terminal.updater_pace import LONGEST_PAUSE_S
+from tests.terminal.publication_attacks import no_signature
 from tests.terminal.test_updater import renew, stored
 from tests.town_hall import TownHall
 from tests.updater_wall import Wall
@@ -37,10 +38,17 @@ def wall(hall: TownHall, tmp_path: Path) -> Iterator[Wall]:
 class FailingDisk:
     """Fails the ``nth`` call that changes the disk, counted from 0; with ``for_ever`` all later."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, nth: int, *, for_ever: bool = False) -> None:
+    def __init__(
+        self,
+        patch: pytest.MonkeyPatch,
+        nth: int,
+        *,
+        for_ever: bool = False,
+        calls: Iterable[str] = CALLS,
+    ) -> None:
         self.failed = 0
         self._left, self._for_ever = nth, for_ever
-        for name in CALLS:
+        for name in calls:
             patch.setattr(os, name, self._call(getattr(os, name)))
 
     def _call(self, call: Callable[..., object]) -> Callable[..., object]:
@@ -77,12 +85,32 @@ def test_a_disk_that_fails_once_at_any_step_delays_a_publication_only(tmp_path: 
         again = Wall(hall, wall.updater._settings.folder)
         assert again.stored is not None, nth
         assert again.stored.number == number, nth
+        hall.send()
+        wall.turn()
         sets = list((wall.updater._settings.folder / "sets").iterdir())
         assert len(sets) == 1, nth
         if not disk.failed:
             break
     assert nth > 40
     assert told > 30
+
+
+def test_what_cannot_be_removed_holds_no_publication_up(
+    hall: TownHall, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hall.publish()
+    FailingDisk(monkeypatch, 0, for_ever=True, calls=("rmdir",))
+    wall.turn()
+    assert wall.activated == [1, 2]
+    assert wall.refusals == []
+
+
+def test_a_link_that_was_lost_does_not_cost_the_sets(hall: TownHall, wall: Wall) -> None:
+    folder = wall.updater._settings.folder
+    (folder / "active").unlink()
+    no_signature(hall)
+    wall.turn()
+    assert (folder / "sets/00000001/documents/roster.json").exists()
 
 
 def test_a_full_disk_is_told_once_and_the_publication_is_taken_when_there_is_room(
@@ -104,9 +132,9 @@ def test_a_full_disk_is_told_once_and_the_publication_is_taken_when_there_is_roo
 
 def test_a_full_disk_is_told_again_when_it_had_room_between(hall: TownHall, wall: Wall) -> None:
     for _ in range(2):
+        renew(hall)
         with pytest.MonkeyPatch.context() as patch:
             FailingDisk(patch, 0, for_ever=True)
-            renew(hall)
             wall.turn()
         wall.turn()
     assert wall.refusals == [("not_stored", "disk")] * 2
@@ -115,9 +143,9 @@ def test_a_full_disk_is_told_again_when_it_had_room_between(hall: TownHall, wall
 def test_the_alarm_ends_also_where_only_signatures_could_not_be_stored(
     hall: TownHall, wall: Wall
 ) -> None:
+    renew(hall)
     with pytest.MonkeyPatch.context() as patch:
         FailingDisk(patch, 0, for_ever=True)
-        renew(hall)
         wall.turn()
     wall.turn()
     assert b'"version":2' in stored(wall, "metadata/timestamp.json")

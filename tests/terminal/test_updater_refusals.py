@@ -13,6 +13,7 @@ from terminal.updater_reasons import Refused
 from terminal.updater_road import LONGEST_FETCH_S
 from tests.terminal.publication_attacks import (
     ATTACKS,
+    INDEX,
     Attack,
     another_town,
     no_signature,
@@ -144,3 +145,66 @@ def test_attempts_wait_longer_after_each_refusal(hall: TownHall, wall: Wall) -> 
         wall.turn(after_s=1)
         attempts += len(hall.broker.asked) > before
     assert attempts <= 7
+
+
+def test_two_indexes_in_turn_are_told_once_a_day(hall: TownHall, wall: Wall) -> None:
+    good = hall.broker.kept[INDEX]
+    asked = len(hall.broker.asked)
+    minutes = 20
+    for second in range(minutes * 60):
+        hall.broker.publish(INDEX, good if second % 2 else b"{}", retained=True)
+        wall.turn(after_s=1)
+    assert wall.refusals == [("malformed", "index")]
+    assert len(hall.broker.asked) - asked < 2 * minutes
+    hall.broker.publish(INDEX, b"{}", retained=True)
+    wall.turn(TOLD_AGAIN_S)
+    assert wall.refusals == [("malformed", "index")] * 2
+
+
+def test_an_index_that_comes_again_and_again_is_looked_at_seldom(
+    hall: TownHall, wall: Wall
+) -> None:
+    asked = len(hall.broker.asked)
+    for _ in range(200):
+        hall.send_index()
+        wall.turn(after_s=SHORTEST_PAUSE_S / 100)
+    assert len(hall.broker.asked) - asked <= 3
+
+
+def test_after_an_attack_pauses_grow_short_again(hall: TownHall, wall: Wall) -> None:
+    for _ in range(1000):
+        hall.broker.publish(INDEX, b"{}", retained=True)
+        wall.turn(after_s=1)
+    hall.publish()
+    wall.turn(LONGEST_PAUSE_S)
+    assert wall.activated == [1, 2]
+    hall.publish()
+    wall.turn(LONGEST_PAUSE_S / 4)
+    assert wall.activated == [1, 2]
+    wall.turn(LONGEST_PAUSE_S / 4)
+    assert wall.activated == [1, 2, 3]
+    wall.clock += 7200
+    for number in (4, 5, 6):
+        hall.publish()
+        wall.turn(after_s=SHORTEST_PAUSE_S)
+        assert wall.activated[-1] == number
+
+
+def test_after_a_new_publication_the_same_fault_is_news(hall: TownHall, wall: Wall) -> None:
+    for _ in range(2):
+        hall.broker.publish(INDEX, b"{}", retained=True)
+        wall.turn()
+        hall.publish()
+        wall.turn()
+    assert wall.refusals == [("malformed", "index")] * 2
+
+
+def test_the_state_of_configuration_is_well_again_after_an_attack(
+    hall: TownHall, wall: Wall
+) -> None:
+    good = hall.broker.kept[INDEX]
+    hall.broker.publish(INDEX, b"{}", retained=True)
+    wall.turn()
+    hall.broker.publish(INDEX, good, retained=True)
+    wall.turn()
+    assert wall.states[-2:] == ["refused", "active"]

@@ -59,11 +59,16 @@ class Wall:
     taps: list[Tap] = field(default_factory=list)
 
     def tap(
-        self, key: str, card: VirtualCard | None = None, *, within_s: float = TAP_WITHIN_S
+        self,
+        key: str,
+        card: VirtualCard | None = None,
+        *,
+        within_s: float = TAP_WITHIN_S,
+        patience_s: float = 20,
     ) -> Tap:
         """Hold a card there until a tone begins (or ``within_s`` passes), then take it away."""
         began_ns = time.monotonic_ns()
-        presence = self.stage.hand.hold(key, card or self.stage.cards[key], patience_s=20)
+        presence = self.stage.hand.hold(key, card or self.stage.cards[key], patience_s)
         try:
             tone = self.tone_since(began_ns, within_s)
         finally:

@@ -11,84 +11,19 @@ from terminal.core.controller import ARMS, QUIET, step
 from terminal.core.credential import Unreadable
 from terminal.core.effects import (
     CancelTimer,
-    Effect,
     Indicate,
     Record,
     ReleaseStrike,
-    SetAlarm,
-    SetTimer,
     Show,
 )
 from terminal.core.events import Event
-from terminal.core.moment import Stamp
 from terminal.core.reasons import Alarm, Note, Reason, Result
 from terminal.core.records import Entry, Punch, RecordKind
-from terminal.core.rules import Rules, TerminalSettings, no_rules
+from terminal.core.rules import TerminalSettings, no_rules
 from terminal.core.signals import Signal
 from terminal.core.state import State, recall
 from tests.terminal.core import scene
-
-NOW = scene.stamp()
-
-
-class Wall:
-    """A terminal's state with the effects of its last event at hand."""
-
-    def __init__(self, rules: Rules | None = None, *, ready: bool = True) -> None:
-        self.state = State(rules if rules is not None else scene.rules())
-        self.effects: tuple[Effect, ...] = ()
-        self.at = NOW
-        self.on(events.Started(NOW))
-        if ready:
-            self.on(events.ReaderBack(NOW), events.TimerDue(NOW, "notes"))
-
-    def on(self, *happened: Event) -> "Wall":
-        for event in happened:
-            self.before = self.state
-            self.state, self.effects = step(self.state, event)
-        return self
-
-    def record_fails(self, detail: str = "disk full") -> "Wall":
-        """What the service does when the commit of the last step failed: its state is dropped."""
-        entries, self.state = self.recorded, self.before
-        return self.on(events.RecordFailed(NOW, entries, detail))
-
-    def after(self, **passed: float) -> Stamp:
-        return scene.stamp(later=timedelta(**passed))
-
-    def tap(self, number: str = "suzuki-card", at: Stamp = NOW) -> "Wall":
-        read = events.CardRead(at, at, scene.card(number))
-        return self.on(events.CardSeen(at), read)
-
-    def button(self, button: int) -> "Wall":
-        return self.on(events.ButtonPressed(NOW, button))
-
-    @property
-    def recorded(self) -> tuple[Entry, ...]:
-        return tuple(
-            entry
-            for effect in self.effects
-            if isinstance(effect, Record)
-            for entry in effect.entries
-        )
-
-    @property
-    def shown(self) -> str | None:
-        screens = [effect.screen.key for effect in self.effects if isinstance(effect, Show)]
-        return screens[-1] if screens else None
-
-    @property
-    def signal(self) -> Signal | None:
-        said = [effect.signal for effect in self.effects if isinstance(effect, Indicate)]
-        return said[-1] if said else None
-
-    @property
-    def alarms(self) -> dict[Alarm, bool]:
-        return {each.alarm: each.on for each in self.effects if isinstance(each, SetAlarm)}
-
-    @property
-    def timers(self) -> dict[str, int]:
-        return {each.timer: each.after_ms for each in self.effects if isinstance(each, SetTimer)}
+from tests.terminal.core.wall import NOW, Wall
 
 
 def test_there_is_an_arm_for_every_event_and_no_other() -> None:
@@ -315,50 +250,6 @@ def test_a_tap_that_cannot_be_recorded_is_told_so_and_alarmed() -> None:
 def test_the_alarm_ends_with_the_next_record() -> None:
     wall = Wall().tap().record_fails().tap()
     assert wall.alarms[Alarm.CANNOT_RECORD] is False
-
-
-def test_a_note_that_cannot_be_written_is_kept_and_tried_again() -> None:
-    wall = Wall().on(events.ReaderLost(NOW, "unplugged"), events.TimerDue(NOW, "notes"))
-    notes = wall.recorded
-    for _ in range(5):
-        wall.record_fails()
-        assert wall.timers["notes"] == 60_000
-        assert wall.shown is None
-        assert wall.on(events.TimerDue(NOW, "notes")).recorded == notes
-    assert wall.alarms[Alarm.CANNOT_RECORD] is False
-    assert wall.on(events.TimerDue(NOW, "notes")).effects == ()
-
-
-def test_many_notes_are_written_some_at_a_time_and_none_twice() -> None:
-    wall = Wall()
-    for seq in range(120):
-        wall.on(events.RecordLost(NOW, seq, "ab"))
-    written: list[Entry] = []
-    while wall.state.unwritten:
-        written.extend(wall.on(events.TimerDue(NOW, "notes")).recorded)
-    assert [entry.detail for entry in written] == [f"{seq} ab" for seq in range(120)]
-
-
-def test_notes_past_the_thousandth_are_counted_and_the_count_is_noted() -> None:
-    wall = Wall()
-    for seq in range(1_005):
-        wall.on(events.RecordLost(NOW, seq, ""))
-    written: list[Entry] = []
-    while wall.state.unwritten:
-        written.extend(wall.on(events.TimerDue(NOW, "notes")).recorded)
-    assert len(written) == 1_001
-    assert (written[-1].reason, written[-1].detail) == (Note.NOTES_LOST, "5")
-
-
-def test_a_detail_is_cleaned_of_what_could_keep_a_note_from_being_written() -> None:
-    wall = Wall().on(events.PublicationRefused(NOW, "arbitrary", "\ud800\n名前.json"))
-    assert wall.state.unwritten[-1].detail == "arbitrary .json"
-
-
-def test_a_clean_end_is_the_last_record_with_whatever_still_waited() -> None:
-    wall = Wall().on(events.ReaderLost(NOW, "unplugged"), events.Stopping(NOW))
-    assert [entry.reason for entry in wall.recorded] == [Note.READER_LOST, Note.STOPPED]
-    assert wall.recorded[0].detail == ""
 
 
 # --- leaving
