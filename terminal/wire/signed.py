@@ -89,6 +89,18 @@ def verify(context: str, payload: bytes, keys: Iterable[PublicKey]) -> dict[str,
         SignatureInvalid: none of ``keys`` signed these bytes for ``context``.
         Malformed: not the form described above, or signed and yet not flat JSON.
     """
+    return _members(payload, signer(context, payload, keys))
+
+
+def signer(context: str, payload: bytes, keys: Iterable[PublicKey]) -> PublicKey:
+    """Which of ``keys`` signed ``payload``, whatever its bytes may say.
+
+    For those who must keep what is signed even if they cannot read it; others use ``verify``.
+
+    Raises:
+        SignatureInvalid: none of ``keys`` signed these bytes for ``context``.
+        Malformed: they do not end in a signature.
+    """
     head, raw = _split(payload)
     der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
     signed = _signed(context, head)
@@ -97,7 +109,7 @@ def verify(context: str, payload: bytes, keys: Iterable[PublicKey]) -> dict[str,
             key.verify(der, signed, ec.ECDSA(hashes.SHA256()))
         except InvalidSignature:
             continue
-        return _members(payload, key)
+        return key
     raise SignatureInvalid(f"no known key signed this {context}")
 
 

@@ -1,9 +1,11 @@
 """The command line of a terminal: what it says when something is wrong, and its exit codes."""
 
+import contextlib
 import json
 import os
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -120,6 +122,34 @@ def test_a_terminal_ends_in_order_when_it_is_told_to(
     code, said = running.end(number)
     assert code == 0, said
     assert "Traceback" not in said
+
+
+def notes(settings: Path) -> list[str]:
+    """The reasons in the terminal's journal, in order."""
+    journal = f"{(settings.parent / 'state' / 'journal.sqlite').as_uri()}?mode=ro"
+    with contextlib.closing(sqlite3.connect(journal, uri=True)) as database:
+        rows = database.execute("SELECT payload FROM record ORDER BY seq").fetchall()
+    return [str(json.loads(payload)["reason"]) for (payload,) in rows]
+
+
+def test_a_clean_end_is_written_down(settings: Path) -> None:
+    running = Running(settings)
+    next(running.frames())
+    running.end(signal.SIGTERM)
+    assert notes(settings)[-1] == "stopped"
+
+
+def test_a_damaged_journal_is_set_aside_and_a_new_one_says_so(settings: Path) -> None:
+    state = settings.parent / "state"
+    state.mkdir()
+    (state / "journal.sqlite").write_bytes(b"")
+    running = Running(settings)
+    next(running.frames())
+    code, said = running.end(signal.SIGTERM)
+    assert code == 0, said
+    assert "journal_replaced" in notes(settings)
+    kept = [path for path in state.rglob("*") if path.is_file() and path.stat().st_size == 0]
+    assert kept, "the damaged file is kept for people to look at"
 
 
 def test_a_second_terminal_on_the_same_journal_is_refused(settings: Path) -> None:

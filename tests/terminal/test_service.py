@@ -4,6 +4,7 @@ import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from terminal.clock import Clock, always_synced
 from terminal.core import events
+from terminal.core.moment import ms_of
 from terminal.core.reasons import Alarm, Note, Reason
 from terminal.core.records import Entry
 from terminal.core.signals import Pattern, Screen
 from terminal.core.state import State
 from terminal.inbox import Due, Inbox
 from terminal.journal import Journal
+from terminal.letters import TakeReceipt
+from terminal.link_receipts import ReceiptArrived
 from terminal.ports import DeviceError
 from terminal.service import Item, Outputs, Service
 from tests.terminal.core import scene
@@ -167,6 +171,39 @@ def test_an_exception_in_the_core_keeps_the_state_and_is_noted(
     monkeypatch.undo()
     assert rig.service.state.rules is state.rules
     assert rig.service.state.unwritten[-1].reason is Note.STEP_FAILED
+    rig.tap()
+    assert rig.entries()[-1].reason is Reason.PERMITTED
+
+
+def test_a_receipt_of_our_own_moves_the_cursor_and_the_floor_of_time(rig: Rig) -> None:
+    rig.tap()
+    seq, digest = rig.journal.head()
+    clock = Clock(always_synced)
+    clock.raise_floor(NOW.at)
+    committed = NOW.at + timedelta(hours=1)
+    receipt = ReceiptArrived(seq, digest, rig.journal.epoch, ms_of(committed))
+    rig.service.handle(TakeReceipt(receipt, clock))
+    assert rig.journal.marks().received == seq
+    assert clock.floor == committed
+
+
+def test_a_receipt_with_another_hash_moves_nothing_and_is_an_alarm(rig: Rig) -> None:
+    rig.tap()
+    clock = Clock(always_synced)
+    floor = clock.floor
+    forged = ReceiptArrived(rig.journal.head()[0], "0" * 64, rig.journal.epoch, 10**15)
+    rig.service.handle(TakeReceipt(forged, clock))
+    assert rig.journal.marks().received == 0
+    assert clock.floor == floor
+    assert rig.front.alarms[Alarm.RECEIPT_REFUSED] is True
+
+
+def test_work_between_events_that_fails_does_not_end_the_loop(rig: Rig) -> None:
+    class Broken:
+        def open(self, loop: Service) -> None:
+            raise ZeroDivisionError
+
+    rig.service.handle(Broken())
     rig.tap()
     assert rig.entries()[-1].reason is Reason.PERMITTED
 
