@@ -15,6 +15,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines are noisy: how long an example took never decides a test.
+settings.register_profile(
+    "kazasu", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("kazasu")
 
 THREAD_END_S = 5.0
 

@@ -310,7 +310,8 @@ def test_a_restored_ledger_can_have_records_again(journal: Journal) -> None:
     journal.receive(5, stored[4].hash)
     journal.resend_from(3)
     assert journal.marks().received == 2
-    assert [one.seq for one in journal.reader().pending(2, 10)] == [3, 4, 5]
+    with contextlib.closing(journal.reader()) as reader:
+        assert [one.seq for one in reader.pending(2, 10)] == [3, 4, 5]
 
 
 def test_listeners_hear_of_commits_and_receipts(journal: Journal) -> None:
