@@ -1,6 +1,7 @@
 """The town hall's commands: ``./kazasu town ...``; each tells its own options with ``--help``."""
 
 import argparse
+import contextlib
 import json
 import logging
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from provisioning import authority, documents, publication, publish, signing_roles
 from provisioning.broker import Broker, BrokerError
+from provisioning.endings import ending_soon
 from provisioning.ledger import __main__ as ledger
 from provisioning.mqtt import BrokerUnreachable, DeliveryRefused, connect_client
 from provisioning.parts import MissingPartError
@@ -48,14 +50,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ledger.main(arguments[1:])
     options = _parser().parse_args(arguments)
     try:
+        _warn(options.town)
         return int(options.run(options))
     except FAULTS as error:
         print(f"kazasu town: {error}", file=sys.stderr)
         return FAILED
 
 
+def _warn(folder: Path) -> None:
+    """Say what ends soon; where the town cannot be read, the command itself says why."""
+    with contextlib.suppress(TownError):
+        for warning in ending_soon(open_town(folder)):
+            print(f"CAUTION: {warning}", file=sys.stderr)
+
+
 def _init(options: argparse.Namespace) -> int:
-    names = tuple(options.broker_name) or ("localhost",)
+    names = tuple(options.broker_name) or None
     town = authority.ensure_town(options.town, options.site, names, options.port)
     documents.ensure_first(town)
     print(f"{town.folder}: the town of site {town.site} is ready.")
@@ -90,7 +100,11 @@ def _publish(options: argparse.Namespace) -> int:
     made, seen = publication.prepare(town)
     _show(seen, as_json=options.json)
     if not (options.yes or _says_yes(f"Sign and send publication {seen.number}?")):
-        print("Not published.", file=sys.stderr)
+        print(
+            "Not published, nothing is signed. To do it without being asked: "
+            f"kazasu town publish {options.town} --yes",
+            file=sys.stderr,
+        )
         return DECLINED
     try:
         publication.sign(town, made, seen, confirmed=options.confirm_again)
@@ -173,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="how terminals call the broker; the first counts (default: localhost)",
     )
-    init.add_argument("--port", type=int, default=8883, help="the broker's port (default: 8883)")
+    init.add_argument("--port", type=int, help="the broker's port (default: 8883)")
     terminal = _command(add, "terminal", _terminal, "make the identity of a terminal")
     terminal.add_argument("terminal", nargs="+", help="its name: 1 to 32 of a-z, 0-9 and -")
     card = _command(add, "card", _card, "make a staff card's key and certificate")

@@ -23,7 +23,18 @@ from provisioning import authority_files as files
 from provisioning import signing_roles
 from provisioning.authority_certificates import YEAR, CertificateKey, Issuer, Span
 from provisioning.authority_files import Passphrase, no_passphrase
-from provisioning.town import CLIENTS, SETTINGS, Town, TownError, check_name, open_town
+from provisioning.town import (
+    BROKER_NAMES,
+    BROKER_PORT,
+    CLIENTS,
+    SETTINGS,
+    Town,
+    TownError,
+    check_broker_names,
+    check_name,
+    check_port,
+    open_town,
+)
 from terminal.wire import topics
 
 CA_LIFE = 15 * YEAR
@@ -53,21 +64,37 @@ class StaffCard:
 def ensure_town(
     folder: Path,
     site: str,
-    broker_names: tuple[str, ...] = ("localhost",),
-    broker_port: int = 8883,
+    broker_names: tuple[str, ...] | None = None,
+    broker_port: int | None = None,
     ask: Passphrase = no_passphrase,
 ) -> Town:
     """Make a town in ``folder``, or complete the one that is there.
 
+    Not given, ``broker_names`` and ``broker_port`` are localhost and 8883 in a new town, and what
+    they are in one that is there. A new town's folders are open to their owner alone.
+
     Raises:
-        TownError: the town there has another site, or one of its files is damaged.
+        TownError: a name or port that is not accepted (then nothing is written), the town there
+            has another site or broker, or one of its files is damaged.
     """
-    check_name("site", site)
+    wanted = Town(
+        folder,
+        check_name("site", site),
+        check_broker_names("broker_names", BROKER_NAMES if broker_names is None else broker_names),
+        check_port("broker_port", BROKER_PORT if broker_port is None else broker_port),
+    )
     if not (folder / SETTINGS).exists():
-        files.write_once(folder / SETTINGS, _settings(site, broker_names, broker_port))
+        files.make_folder(folder)
+        folder.chmod(files.FOLDER)
+        files.write_once(folder / SETTINGS, _settings(wanted))
     town = open_town(folder)
     if town.site != site:
         raise TownError(f"{folder} is the town of site {town.site!r}, not {site!r}")
+    if broker_names is not None and town.broker_names != wanted.broker_names:
+        remedy = f"write it there, remove {town.broker / 'server.crt'} and run this again"
+        raise _differs(town, "broker_names", ", ".join(town.broker_names), remedy)
+    if broker_port is not None and town.broker_port != wanted.broker_port:
+        raise _differs(town, "broker_port", str(town.broker_port), "write it there")
     device_ca = _ensure_ca(town, DEVICE_CA, ask)
     for algorithm in CARD_CAS:
         ensure_card_ca(town, algorithm, ask)
@@ -281,7 +308,12 @@ def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.PEM)
 
 
-def _settings(site: str, names: tuple[str, ...], port: int) -> bytes:
-    quoted = ", ".join(f'"{name}"' for name in names)
-    text = f'site = "{site}"\nbroker_names = [{quoted}]\nbroker_port = {port}\n'
+def _settings(town: Town) -> bytes:
+    quoted = ", ".join(f'"{name}"' for name in town.broker_names)
+    text = f'site = "{town.site}"\nbroker_names = [{quoted}]\nbroker_port = {town.broker_port}\n'
     return text.encode("utf-8")
+
+
+def _differs(town: Town, name: str, held: str, remedy: str) -> TownError:
+    path = town.folder / SETTINGS
+    return TownError(f"{path}: {name} is {held} and stays as it is; to change it, {remedy}")

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from provisioning.town import TownError
 
-PRIVATE, PUBLIC = 0o600, 0o644
+PRIVATE, PUBLIC, FOLDER = 0o600, 0o644, 0o700
 Passphrase = Callable[[Path], bytes | None]
 
 
@@ -64,7 +64,7 @@ def replace(path: Path, data: bytes, mode: int = PUBLIC) -> None:
 
 
 def _draft(path: Path, data: bytes, mode: int) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
@@ -77,6 +77,14 @@ def _draft(path: Path, data: bytes, mode: int) -> Path:
             draft.unlink()
         raise
     return draft
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and what is missing above it, for their owner alone; others stay."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=FOLDER, exist_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

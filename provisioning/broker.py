@@ -2,17 +2,18 @@
 
 ``mosquitto_conf`` writes the settings, ``Broker`` starts, kills, restarts and stops the process.
 
-Rules: it listens on one named address (loopback unless told otherwise) and never without client
-certificates; user name and client id are the certificate's common name, so nobody takes over a
-neighbour's session; who may write and read what comes from ``terminal.wire.topics.acl``. One
-broker runs for each directory. Certificates are made by ``provisioning.authority``; where the
-program lies is known to ``provisioning.parts``.
+Rules: it listens on one named address (loopback unless told otherwise; on another one never as
+root) and never without client certificates; user name and client id are the certificate's common
+name, so nobody takes over a neighbour's session; who may write and read what comes from
+``terminal.wire.topics.acl``. One broker runs for each directory. Certificates are made by
+``provisioning.authority``; where the program lies is known to ``provisioning.parts``.
 
 A broker is a pipe: what it has acknowledged may still be lost when it is killed. Promises are
 kept by journal, ledger and receipt, not by the settings here.
 """
 
 import fcntl
+import ipaddress
 import logging
 import os
 import socket
@@ -109,6 +110,24 @@ def mosquitto_conf(
     return "\n".join(lines) + "\n"
 
 
+def check_user(address: str) -> None:
+    """Whether this process may serve ``address``: a server that the network reaches is not root's.
+
+    Raises:
+        BrokerError: it may not; the text says how it may.
+    """
+    if os.geteuid() != 0 or address == "localhost":
+        return
+    with suppress(ValueError):
+        if ipaddress.ip_address(address).is_loopback:
+            return
+    raise BrokerError(
+        f"the broker listens on {address}, which others reach, not as root: a fault in it would "
+        "give them the machine. Give the town directory to a user of its own and run it as that "
+        "user: sudo -u USER kazasu town broker TOWN --address " + address
+    )
+
+
 class Broker:
     """One supervised Mosquitto. Not for several threads; use it in a ``with`` or call ``stop``.
 
@@ -169,12 +188,13 @@ class Broker:
         """Start and return once connections are accepted; nothing to do if it runs.
 
         Raises:
-            BrokerError: port taken, certificate missing, another broker in this directory, or
-                Mosquitto refused to run.
+            BrokerError: root and not loopback, port taken, certificate missing, another broker in
+                this directory, or Mosquitto refused to run.
             provisioning.parts.MissingPartError: Mosquitto is not on this machine.
         """
         if self.running:
             return
+        check_user(self.address)
         for name in (CLIENTS_CA, CERTIFICATE, KEY):
             if not (self.directory / name).is_file():
                 raise BrokerError(

@@ -57,7 +57,6 @@ KEEPALIVE_S = 15
 LONGEST_WAIT_S = 30
 PATIENCE_S = 10.0
 RECEIVE_WINDOW = 200
-MOST_EARLY = RECEIVE_WINDOW // 2
 
 
 OnMessage = Callable[[Message], None]
@@ -78,7 +77,7 @@ class Connection:
         self._deliveries: dict[int, Delivery] = {}
         self._early_answers: dict[int, int] = {}
         # Messages of a kept session that came before their subscription was made here.
-        self._early_messages: deque[paho.MQTTMessage] = deque()
+        self._early_messages: deque[paho.MQTTMessage] = deque(maxlen=RECEIVE_WINDOW)
         self._lock = threading.Lock()
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
@@ -176,16 +175,14 @@ class Connection:
         return hand_on
 
     def _unexpected(self, _client: paho.Client, _userdata: object, got: paho.MQTTMessage) -> None:
-        """Keep what nobody has asked for yet; what nobody ever asks for must not fill the window.
+        """Keep what nobody has asked for yet, unacknowledged: nobody has it safe.
 
-        The broker sends a kept session's messages at once, before ``subscribe`` can be called.
+        The broker sends a kept session's messages at once, before ``subscribe`` can be called. It
+        sends no more than the window before the first of them is acknowledged; from one that
+        does, the newest are kept, and the others come again in the next session.
         """
         with self._lock:
             self._early_messages.append(got)
-            over = len(self._early_messages) > MOST_EARLY
-            oldest = self._early_messages.popleft() if over else None
-        if oldest is not None:
-            self._client.ack(oldest.mid, oldest.qos)
 
     def _take_early(self, topic_filter: str) -> list[paho.MQTTMessage]:
         with self._lock:

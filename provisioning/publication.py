@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, MetaFile, Snapshot, T, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, TargetFile, Targets, Timestamp
 
 from provisioning import authority_files as files
 from provisioning import signing_roles
@@ -179,6 +179,25 @@ def current_documents(town: Town) -> dict[str, bytes] | None:
 def next_number(town: Town) -> int:
     """The number after the highest that was ever signed here."""
     return newest(town, Targets.type) + 1
+
+
+def ends(town: Town) -> dict[str, datetime]:
+    """When the newest root, targets and snapshot end, by the names of their roles.
+
+    Raises:
+        TownError: one of them cannot be read.
+    """
+    try:
+        found = {Root.type: signing_roles.newest_root(town).expires}
+        if number := newest(town, Targets.type):
+            path = metadata_path(town, f"{number}.targets.json")
+            found[Targets.type] = Metadata[Targets].from_bytes(files.read(path)).signed.expires
+        if number := newest(town, Snapshot.type):
+            path = metadata_path(town, f"{number}.snapshot.json")
+            found[Snapshot.type] = Metadata[Snapshot].from_bytes(files.read(path)).signed.expires
+    except RepositoryError as error:
+        raise TownError(f"{town.repository}: no readable metadata ({error})") from None
+    return found
 
 
 def newest(town: Town, role: str) -> int:

@@ -17,6 +17,7 @@ and reads ``town.toml``; it makes nothing (``authority`` does).
     repository/                      what is published
 """
 
+import ipaddress
 import re
 import tomllib
 from dataclasses import dataclass
@@ -24,8 +25,12 @@ from pathlib import Path
 
 SETTINGS = "town.toml"
 CLIENTS = ("ledger", "publisher", "operations")
+BROKER_NAMES, BROKER_PORT = ("localhost",), 8883
 HIGHEST_PORT = 65535
+LONGEST_BROKER_NAME = 64
+"""Of a certificate's common name (RFC 5280, appendix A.1, ub-common-name)."""
 NAME = re.compile(r"[a-z0-9-]{1,32}")
+_HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 _ACCEPTED = ("site", "broker_names", "broker_port")
 
 
@@ -43,8 +48,8 @@ class Town:
 
     folder: Path
     site: str
-    broker_names: tuple[str, ...] = ("localhost",)
-    broker_port: int = 8883
+    broker_names: tuple[str, ...] = BROKER_NAMES
+    broker_port: int = BROKER_PORT
 
     @property
     def authority(self) -> Path:
@@ -104,6 +109,42 @@ def check_name(what: str, name: str) -> str:
     return name
 
 
+def check_broker_names(what: str, value: object) -> tuple[str, ...]:
+    """Return ``value`` if it is a list of names that certificates can carry.
+
+    Raises:
+        TownError: it is not; the text begins with ``what`` and says what is accepted.
+    """
+    if not isinstance(value, list | tuple) or not value:
+        raise TownError(f'{what} is a list of names, for example ["broker.minami.lan"]')
+    for name in value:
+        if not isinstance(name, str) or not _is_host(name):
+            raise TownError(
+                f"{what}: {name!r} is no DNS name or address; accepted are 1 to "
+                f"{LONGEST_BROKER_NAME} of a-z, 0-9, '-' and '.', for example broker.minami.lan"
+            )
+    return tuple(value)
+
+
+def check_port(what: str, value: object) -> int:
+    """Return ``value`` if it is a TCP port.
+
+    Raises:
+        TownError: it is not; the text begins with ``what``.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= HIGHEST_PORT:
+        return value
+    raise TownError(f"{what} is a number from 1 to {HIGHEST_PORT}")
+
+
+def _is_host(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return len(name) <= LONGEST_BROKER_NAME and _HOST.fullmatch(name) is not None
+    return "%" not in name
+
+
 def open_town(folder: Path) -> Town:
     """Read ``town.toml`` in ``folder``.
 
@@ -127,8 +168,10 @@ def open_town(folder: Path) -> Town:
     return Town(
         folder=folder,
         site=_site(path, settings.get("site")),
-        broker_names=_names(path, settings.get("broker_names", ["localhost"])),
-        broker_port=_port(path, settings.get("broker_port", 8883)),
+        broker_names=check_broker_names(
+            f"{path}: broker_names", settings.get("broker_names", BROKER_NAMES)
+        ),
+        broker_port=check_port(f"{path}: broker_port", settings.get("broker_port", BROKER_PORT)),
     )
 
 
@@ -136,15 +179,3 @@ def _site(path: Path, value: object) -> str:
     if not isinstance(value, str):
         raise TownError(f'{path}: site is missing; write for example site = "minami"')
     return check_name(f"{path}: site", value)
-
-
-def _names(path: Path, value: object) -> tuple[str, ...]:
-    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
-        return tuple(value)
-    raise TownError(f'{path}: broker_names is a list of names, for example ["broker.minami.lan"]')
-
-
-def _port(path: Path, value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= HIGHEST_PORT:
-        return value
-    raise TownError(f"{path}: broker_port is a number from 1 to {HIGHEST_PORT}")

@@ -2,32 +2,38 @@
 
 Without options a browser opens with the page. With ``--check`` nobody looks: every sample card is
 tapped many times and the ledger must prove every record. Exit codes: 0 all well, 1 the check has
-found something, 2 the demo cannot run here, 130 interrupted.
+found something, 2 the demo cannot run here, 3 what it wrote cannot be read, so that nothing is
+proven either way, 130 interrupted.
 """
 
 import argparse
 import contextlib
 import json
 import logging
+import os
 import signal
 import socket
+import sqlite3
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 from provisioning.broker import BrokerError
-from provisioning.demo.check import Watcher, run
+from provisioning.demo.answers import Watcher
+from provisioning.demo.check import run
 from provisioning.demo.processes import ProcessFailedError
 from provisioning.demo.report import Report
 from provisioning.demo.spoils import PLANTS, Plant
 from provisioning.demo.stage import TERMINAL_MODULE, Stage
 from provisioning.demo.texts import words
+from provisioning.ledger.database import StoreError
 from provisioning.mqtt import BrokerUnreachable, DeliveryRefused
 from provisioning.parts import MissingPartError
 from provisioning.town import TownError
 from terminal.core.rules import Language
+from terminal.wire.strict_json import Malformed
 
 FIRST_PORT = 8080
 TAPS = 20
@@ -42,18 +48,20 @@ CANNOT_RUN = (
     ProcessFailedError,
     OSError,
 )
+UNREADABLE = (StoreError, sqlite3.Error, Malformed)
 _HELP = """\
 examples:
-  ./kazasu demo                      the page, in Japanese; Ctrl-C ends everything
+  ./kazasu demo                      the page; Ctrl-C ends everything
   ./kazasu demo --lang en            the page in English
   ./kazasu demo --reader pcsc        the same page with a real USB reader and real cards
   ./kazasu demo --check              no browser: 20 taps of each card, broker killed in between;
-                                     over three minutes, then one line with the result
+                                     about four minutes, then one line with the result
   ./kazasu demo --check --taps 2     the same in half a minute
   ./kazasu demo --check --plant edit --taps 2
                                      spoils one record first; the check must name it and exit 1
 
-Nothing needs root, nothing is left behind, nothing listens on any address but 127.0.0.1.
+Nothing needs root, nothing is left behind (but with --keep), nothing listens on any address but
+127.0.0.1.
 """
 
 
@@ -72,9 +80,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CANNOT_RUN as error:
         print(f"kazasu demo: {error}", file=sys.stderr)
         return 2
+    except UNREADABLE as error:
+        advice = "--keep DIR keeps the files for a look"
+        print(f"kazasu demo: nothing is proven: {error} ({advice})", file=sys.stderr)
+        return 3
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    spoken = [str(one) for one in Language]
+    asked = os.environ.get("KAZASU_LANG", "")
+    default = asked if asked in spoken else str(Language.JA)
     parser = argparse.ArgumentParser(
         prog="kazasu demo",
         description="A card terminal, its cards and the town hall on one web page; all real but "
@@ -83,14 +98,14 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--lang", choices=[str(one) for one in Language], default="ja", help="page and terminal"
+        "--lang", choices=spoken, default=default, help=f"of page and terminal ({default})"
     )
     parser.add_argument(
         "--reader", choices=["demo", "pcsc"], default="demo", help="sample cards, or a USB reader"
     )
     parser.add_argument("--port", type=int, default=0, help="of the page on 127.0.0.1")
     parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep all files there")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave all files there")
     checking = parser.add_argument_group("checking without a browser")
     checking.add_argument("--check", action="store_true", help="tap every card and prove all")
     checking.add_argument("--taps", type=int, default=TAPS, help=f"of each card ({TAPS})")
@@ -124,7 +139,7 @@ def _check(options: argparse.Namespace, language: Language) -> int:
         terminal=plant.terminal if plant else (TERMINAL_MODULE,),
         on_edge=watcher.edge,
     ) as stage:
-        watcher.stage = stage
+        watcher.on_disk = stage.on_disk
         stage.start(lambda part: shown(part, 0, 1))
         report = run(stage, watcher, options.taps, shown, plant.spoil if plant else None)
     shown.end()
@@ -166,8 +181,13 @@ def _page(options: argparse.Namespace, language: Language) -> int:
             pass
         finally:
             show.close()
-    print(said["ended"], flush=True)
+    print(_end_words(said, options.keep), flush=True)
     return 0
+
+
+def _end_words(said: Mapping[str, str], kept: Path | None) -> str:
+    """What is said at the end: that nothing stays, or what stays where."""
+    return said["ended"] if kept is None else said["kept"].format(folder=kept.resolve())
 
 
 def _quietly(_part: str) -> None:

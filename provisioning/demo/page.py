@@ -4,8 +4,8 @@ Foreign threads never touch the page: the stage keeps what is to be shown under 
 timer of each open page takes it from there twenty times a second. What the person does goes to
 the stage, whose calls return at once.
 
-Rules: listens on 127.0.0.1 only, because the page has no login; fetches nothing from outside, so
-that it works in a closed network.
+Rules: listens on 127.0.0.1 only, because the page has no login, and answers no other web page
+(``callers``); fetches nothing from outside, so that it works in a closed network.
 """
 
 import socket
@@ -16,8 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from nicegui import ui
+from nicegui import app, ui
 
+from provisioning.demo.callers import OnlyThisPage
 from provisioning.demo.faces import FACES
 from provisioning.demo.rows import shown_rows, written
 from provisioning.demo.samples import holder_id, name_of
@@ -74,16 +75,16 @@ class Stage(Protocol):
         """Press one of the terminal's buttons, counted from 1."""
         ...
 
-    def flip(self, switch: Switch) -> None:
-        """Turn a switch."""
+    def flip(self, switch: Switch, *, on: bool) -> None:
+        """Turn a switch on (as the page says "on": unplugged, stopped, dark) or off again."""
         ...
 
-    def proposal(self) -> Proposal:
-        """The change of the sample permit that could be signed now."""
+    def proposal(self) -> Proposal | None:
+        """The change of the sample permit that could be signed now; None while one is made."""
         ...
 
-    def publish(self) -> None:
-        """Sign that change and send it."""
+    def publish(self, *, permitted: bool) -> None:
+        """Sign and send that the sample permit is given, or not."""
         ...
 
     def speak(self, language: Language) -> None:
@@ -97,6 +98,7 @@ class Page:
     def __init__(self, stage: Stage, language: Language) -> None:
         self._stage, self._language, self._words = stage, language, words(language)
         self._paper: Mapping[str, object] | None = None
+        self._wanted = True
         self._heard, _ = stage.edges_after(0)
         self._said = stage.shown().said[0]
         self._sound = True
@@ -189,13 +191,18 @@ class Page:
         if button.isascii() and button.isdecimal():
             self._stage.press(int(button))
 
-    def _flip(self, key: str) -> None:
-        if key not in set(Switch):
+    def _flip(self, told: str) -> None:
+        """``told`` is a switch and what it is to become, as "lan:on"."""
+        key, _, wanted = told.partition(":")
+        if key not in set(Switch) or wanted not in {"on", "off"}:
             return
-        if key == Switch.PERMIT:
-            self._paper = None if self._paper else self._written(self._stage.proposal())
-        else:
-            self._stage.flip(Switch(key))
+        if key != Switch.PERMIT:
+            self._stage.flip(Switch(key), on=wanted == "on")
+            return
+        proposal = None if self._paper else self._stage.proposal()
+        self._paper = None if proposal is None else self._written(proposal)
+        if proposal is not None:
+            self._wanted = proposal.permitted
 
     def _written(self, proposal: Proposal) -> Mapping[str, object]:
         said = self._words["paper"]
@@ -219,7 +226,7 @@ class Page:
     def _publish(self) -> None:
         if self._paper is not None:
             self._paper = None
-            self._stage.publish()
+            self._stage.publish(permitted=self._wanted)
 
     def _open(self, seq: str) -> None:
         payload = self._stage.payload(int(seq)) if seq.isascii() and seq.isdecimal() else b""
@@ -254,6 +261,7 @@ def serve(
     ``language`` is the page's first one; ``show`` opens the machine's browser. ``ready`` is
     called, from a thread, once the page can be opened.
     """
+    app.add_middleware(OnlyThisPage)
     threading.Thread(target=_tell_when_open, args=(port, ready), daemon=True).start()
 
     @ui.page("/", title=words(language)["page"]["title"], response_timeout=10.0)

@@ -63,15 +63,20 @@ class Child:
         for descriptor in inherited:
             os.close(descriptor)
 
-    def stop(self) -> None:
-        """Ask it to end and wait; past STOP_WITHIN_S it is killed. Idempotent."""
+    def stop(self) -> bool:
+        """Ask it to end and wait; past STOP_WITHIN_S it is killed. Idempotent.
+
+        Returns whether it ended in order, with exit code 0.
+        """
         if self._process is None:
-            return
+            return False
+        code: int | None = None
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_WITHIN_S)
+            code = self._process.wait(STOP_WITHIN_S)
         self.kill()
+        return code == 0
 
     def kill(self) -> None:
         """End the whole group at once, as a power cut would (SIGKILL); idempotent."""

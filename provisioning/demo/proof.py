@@ -5,6 +5,7 @@ records are told apart by the moment at which the terminal first saw the card, w
 with the moments at which the cards were held there.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from provisioning.demo.report import CardCount, Finding, Kind
+from provisioning.demo.shown import UNANSWERED, Answer
 from provisioning.ledger.enrolled import read_enrolled
 from provisioning.ledger.store import Reading
 from provisioning.ledger.verify import Fault, proven, verify_ledger
-from provisioning.town import Town
+from provisioning.town import Town, TownError
+from terminal.core.reasons import Result
 from terminal.core.records import RecordKind
 
 _KINDS = {
@@ -31,13 +34,14 @@ _KINDS = {
 class Tap:
     """One presence of a card: its key, from and until when (ms of the monotonic clock).
 
-    ``expected`` are the reasons that the terminal may give for it.
+    ``expected`` are the reasons that the terminal may give for it; ``answer`` is what it did.
     """
 
     card: str
     from_ms: int
     until_ms: int
     expected: frozenset[str]
+    answer: Answer = UNANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +84,13 @@ def prove(town: Town, database: Path) -> Proven:
 def attribute(
     members: Sequence[Mapping[str, object]], taps: Sequence[Tap]
 ) -> tuple[dict[str, CardCount], list[Finding]]:
-    """Give each tap its records; every tap must have exactly one, with an outcome it may have."""
+    """Give each tap its records; every tap must have exactly one, with an outcome it may have.
+
+    A record that is not the terminal's note about itself must belong to a tap.
+    """
     counts: dict[str, CardCount] = {}
     findings = []
-    moments = [one for one in members if one.get("kind") != RecordKind.TERMINAL.value]
+    moments = [one for one in members if not _noted(one)]
     for number, tap in enumerate(taps, 1):
         count = counts.setdefault(tap.card, CardCount())
         own = [one for one in moments if tap.from_ms <= _moment(one) <= tap.until_ms]
@@ -100,7 +107,27 @@ def attribute(
                 wanted = " or ".join(sorted(tap.expected))
                 text = f"{where} gave {reason}, expected {wanted}"
                 findings.append(Finding(Kind.WRONG_OUTCOME, text))
+    for one in moments:
+        if not any(tap.from_ms <= _moment(one) <= tap.until_ms for tap in taps):
+            text = f"record {one.get('seq')} ({one.get('reason')}) belongs to no tap"
+            findings.append(Finding(Kind.STRAY_RECORD, text))
     return counts, findings
+
+
+def counted(taps: Sequence[Tap], by_cards: Mapping[str, int]) -> list[Finding]:
+    """Hold the taps that were made against those that the cards have counted."""
+    made = Counter(tap.card for tap in taps)
+    return [
+        Finding(Kind.TAP_COUNT, f"{key} was tapped {made[key]} times and counted {number}")
+        for key, number in by_cards.items()
+        if made[key] != number
+    ]
+
+
+def _noted(members: Mapping[str, object]) -> bool:
+    """Whether the terminal says something about itself, which grants nobody anything."""
+    own = members.get("kind") == RecordKind.TERMINAL.value
+    return own and members.get("result") == Result.NOTED.value
 
 
 def _moment(members: Mapping[str, object]) -> int:
@@ -112,5 +139,5 @@ def _ledger_key(town: Town) -> ec.EllipticCurvePublicKey:
     path = town.client("ledger") / "ledger.pub"
     key = load_pem_public_key(path.read_bytes())
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise TypeError(f"{path} is no elliptic curve key")
+        raise TownError(f"{path} is no key of a ledger (P-256); have the town made anew")
     return key

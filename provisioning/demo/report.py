@@ -22,9 +22,20 @@ class Kind(StrEnum):
     """The records do not prove for another reason; the text names it."""
     LOST_TAP = "lost-tap"
     DOUBLED_TAP = "doubled-tap"
+    STRAY_RECORD = "stray-record"
+    """A record of a tap that nobody made."""
+    TAP_COUNT = "tap-count"
+    """A card counted more or fewer taps than were made with it."""
     WRONG_OUTCOME = "wrong-outcome"
+    NO_ANSWER = "no-answer"
+    """A tap without its tone, its lamp or its open door."""
+    WRONG_ANSWER = "wrong-answer"
+    """A lamp or an open door for a tap that may have none."""
     PIN = "pin"
     UNRECEIVED = "unreceived"
+    """The town hall has not given a receipt for every record."""
+    DEAF = "deaf"
+    """The terminal does not take the receipts that it is given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """The demo as the page plays it: taps of a second, the 8:25 queue, switches, and what was tried.
 
-Rules: every call returns at once; what takes time runs in a thread and is told by ``shown``. A
-fault of a part is said on the page in words and goes to the log, and the page goes on.
+Rules: every call returns at once; what takes time runs in a thread and is told by ``shown``. One
+switch is turned at a time, and to what the person saw it would become, so that a double click or a
+second page beside the first does nothing twice. A fault of a part is said on the page in words and
+goes to the log, and the page goes on.
 """
 
 import logging
@@ -44,12 +46,14 @@ class Show:
         self._rush_left = 0
         self._stop = threading.Event()
         self._offline_from = 0
-        self._publish_lock = threading.Lock()
+        self._rush_lock = threading.Lock()
+        self._rush_end = threading.Event()
+        self._switching = threading.Lock()
         threading.Thread(target=self._observe, name="observer", daemon=True).start()
 
     def close(self) -> None:
         """Stop looking and playing."""
-        self._rush_left = 0
+        self._rush_end.set()
         self._stop.set()
 
     def shown(self) -> Shown:
@@ -102,40 +106,47 @@ class Show:
         self._pressed_s = time.monotonic()
         self._stage.panel.press(f"button-{button}")
 
-    def flip(self, switch: Switch) -> None:
-        """Turn a switch over."""
-        self._run(
-            {
-                Switch.LAN: self._flip_lan,
-                Switch.BROKER: self._flip_broker,
-                Switch.POWER: self._flip_power,
-                Switch.RUSH: self._rush,
-            }.get(switch, lambda: None)
-        )
+    def flip(self, switch: Switch, *, on: bool) -> None:
+        """Turn a switch on (unplugged, stopped, dark) or off again; one that is so stays so."""
+        if switch is Switch.RUSH:
+            self._rush_wanted(on=on)
+            return
+        turn = {Switch.LAN: self._turn_lan, Switch.BROKER: self._turn_broker}
+        self._run(lambda: self._turn(turn.get(switch, self._turn_power), on=on))
 
-    def proposal(self) -> Proposal:
-        """The change of the sample permit that could be signed now."""
-        with self._publish_lock:
+    def proposal(self) -> Proposal | None:
+        """The change of the sample permit that could be signed now; None while a switch turns."""
+        if not self._switching.acquire(blocking=False):
+            self._say("busy")
+            return None
+        try:
             return self._stage.town.proposal()
+        finally:
+            self._switching.release()
 
-    def publish(self) -> None:
-        """Sign that change and send it."""
+    def publish(self, *, permitted: bool) -> None:
+        """Sign and send that the sample permit is given, or not; nothing if that is so already."""
         town = self._stage.town
 
-        def change() -> None:
-            town.permitted = not town.permitted
+        def change() -> bool:
+            if town.permitted is permitted:
+                return False
+            town.permitted = permitted
+            return True
 
-        self._run(lambda: self._send(change))
+        self._run(lambda: self._send(change, PERMIT))
 
     def speak(self, language: Language) -> None:
         """Publish that the terminal's screens speak ``language``."""
         town = self._stage.town
 
-        def change() -> None:
+        def change() -> bool:
+            if town.language is language:
+                return False
             town.language = language
+            return True
 
-        if town.language is not language:
-            self._run(lambda: self._send(change, step=None))
+        self._run(lambda: self._send(change, step=None))
 
     def _run(self, act: Callable[[], None]) -> None:
         def guarded() -> None:
@@ -174,53 +185,59 @@ class Show:
             if held >= least_s and (recorded or held >= LONGEST_TAP_S):
                 return
 
-    def _flip_lan(self) -> None:
+    def _turn(self, turn: Callable[[bool], None], *, on: bool) -> None:
+        with self._switching:
+            turn(on)
+
+    def _turn_lan(self, pulled: bool) -> None:  # noqa: FBT001 - a switch has just these two
         cable = self._stage.cable
-        if cable.plugged:
+        if not pulled:
+            cable.plug()
+        elif cable.plugged:
             self._offline_from = int(time.monotonic() * 1000)
             cable.pull()
-        else:
-            cable.plug()
 
-    def _flip_broker(self) -> None:
+    def _turn_broker(self, stopped: bool) -> None:  # noqa: FBT001 - as above
         stage = self._stage
-        if stage.broker.running:
-            stage.kill_broker()
-        else:
-            stage.start_broker()
+        if stage.broker.running is stopped:
+            (stage.kill_broker if stopped else stage.start_broker)()
 
-    def _flip_power(self) -> None:
+    def _turn_power(self, cut: bool) -> None:  # noqa: FBT001 - as above
         stage = self._stage
-        if stage.terminal.running:
-            stage.cut_power()
-        else:
-            stage.power_on()
+        if stage.terminal.running is cut:
+            (stage.cut_power if cut else stage.power_on)()
 
-    def _send(self, change: Callable[[], None], step: int | None = PERMIT) -> None:
-        with self._publish_lock:
-            self._publishing = True
-            begun = time.monotonic()
-            town = self._stage.town
-            before = town.permitted, town.language
-            try:
-                change()
-                number = town.sign()
-                if self._stage.broker.running:
-                    town.send()
-            except Exception as error:
-                log.exception("a publication could not be made or sent")
-                town.permitted, town.language = before
-                self._say("publish_failed", str(error))
-                return
-            finally:
-                self._publishing = False
-            if step is None:
-                return
-            if self._taken(number):
-                self._done.add(step)
-                self._say("taken", f"{time.monotonic() - begun:.1f}")
-            else:
-                self._say("published", str(number))
+    def _send(self, change: Callable[[], bool], step: int | None) -> None:
+        begun = time.monotonic()
+        with self._switching:
+            number = self._signed(change)
+        if number is None or step is None:
+            return
+        if self._taken(number):
+            self._done.add(step)
+            self._say("taken", f"{time.monotonic() - begun:.1f}")
+        else:
+            self._say("published", str(number))
+
+    def _signed(self, change: Callable[[], bool]) -> int | None:
+        """Sign what ``change`` changed and send it; the number, None if there was nothing to do."""
+        town = self._stage.town
+        before = town.permitted, town.language
+        self._publishing = True
+        try:
+            if not change():
+                return None
+            number = town.sign()
+            if self._stage.broker.running:
+                town.send()
+        except Exception as error:
+            log.exception("a publication could not be made or sent")
+            town.permitted, town.language = before
+            self._say("publish_failed", str(error))
+            return None
+        finally:
+            self._publishing = False
+        return number
 
     def _taken(self, number: int) -> bool:
         """Wait until the terminal has recorded that publication ``number`` is in force."""
@@ -237,26 +254,37 @@ class Show:
                 return True
         return False
 
-    def _rush(self) -> None:
-        """The 8:25 queue; pressing the switch again stops it."""
-        if self._rush_left:
-            self._rush_left = 0
-            return
-        self._rush_left = RUSH_PEOPLE
-        for person in self._stage.town.people:
-            if not self._rush_left or not self._stage.terminal.running:
-                break
-            self.press(1)
-            self._stop.wait(AFTER_BUTTON_S)
-            presence = self._stage.hand.hold(person.key, self._stage.town.staff_card(person))
-            self._until_recorded(presence, BETWEEN_PEOPLE_S)
-            self._stage.hand.take(presence)
-            self._rush_left = max(0, self._rush_left - 1)
-            if self._stop.wait(BETWEEN_PEOPLE_S):
+    def _rush_wanted(self, *, on: bool) -> None:
+        """Begin the 8:25 queue, unless it walks already, or end it."""
+        with self._rush_lock:
+            if on and self._rush_left:
                 return
-        else:
+            self._rush_end.set()
+            self._rush_end = end = threading.Event()
+            self._rush_left = RUSH_PEOPLE if on else 0
+        if on:
+            self._run(lambda: self._rush(end))
+
+    def _rush(self, end: threading.Event) -> None:
+        """The 8:25 queue, one person after the other, until ``end``."""
+        try:
+            for person in self._stage.town.people:
+                if end.is_set() or not self._stage.terminal.running:
+                    return
+                self.press(1)
+                self._stop.wait(AFTER_BUTTON_S)
+                presence = self._stage.hand.hold(person.key, self._stage.town.staff_card(person))
+                self._until_recorded(presence, BETWEEN_PEOPLE_S)
+                self._stage.hand.take(presence)
+                with self._rush_lock:
+                    self._rush_left -= not end.is_set()
+                if self._stop.wait(BETWEEN_PEOPLE_S):
+                    return
             self._done.add(RUSH)
-        self._rush_left = 0
+        finally:
+            with self._rush_lock:
+                if not end.is_set():
+                    self._rush_left = 0
 
     def _note_reader(self) -> None:
         for row in self._stage.rows(LISTED):

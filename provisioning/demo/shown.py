@@ -12,7 +12,7 @@ class Way(IntEnum):
     SENT = 2
     """Committed by the town hall: read from the ledger's database."""
     RECEIVED = 3
-    """The terminal has checked the ledger's signed receipt: read from its journal."""
+    """Under a receipt of the ledger, whose signature and hash were checked as the terminal does."""
 
 
 class Switch(StrEnum):
@@ -67,6 +67,22 @@ class PanelState:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What the terminal answered to one tap: a tone, the ring lamp, the strike.
+
+    ``green`` is a ring lamp that was lit by the decision, not before it.
+    """
+
+    sounded: bool = False
+    ring: bool = False
+    green: bool = False
+    released: bool = False
+
+
+UNANSWERED = Answer()
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """Everything the page draws."""
 
@@ -88,9 +104,13 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A publication before it is signed: holders who gain or lose, and how many do neither."""
+    """A publication before it is signed: holders who gain or lose, and how many do neither.
+
+    ``permitted`` is what it makes of the sample permit.
+    """
 
     number: int
+    permitted: bool
     gains: tuple[str, ...]
     loses: tuple[str, ...]
     others: int

@@ -19,7 +19,7 @@ from provisioning.demo.stage import TERMINAL_MODULE, Stage
 from provisioning.demo.town import LOOPBACK, SITE, TERMINAL
 from provisioning.ledger.store import Reading
 from terminal.wire.signed import RECORD, sign
-from terminal.wire.strict_json import parse
+from terminal.wire.strict_json import Malformed, parse
 from terminal.wire.topics import Name, topic
 
 FORGED_WITHIN_S = 20.0
@@ -68,7 +68,7 @@ def forge(stage: Stage) -> None:
         newest = next(iter(held.records(newest=1)))
     members = parse(newest.payload, longest=len(newest.payload))
     if not isinstance(members, dict):
-        raise TypeError("a record is an object")
+        raise Malformed("record", "is no object")
     del members["key"], members["sig"]
     members |= {"seq": newest.seq + 1, "prev": newest.hash, "result": "granted"}
     payload = sign(RECORD, members, ec.generate_private_key(ec.SECP256R1()))

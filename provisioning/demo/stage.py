@@ -29,6 +29,7 @@ from terminal.core.rules import Language
 
 READY_WITHIN_S = 45.0
 LOOK_EVERY_S = 0.03
+MIND_EVERY_S = 0.002
 NEWEST = 20
 TERMINAL_MODULE = "terminal"
 
@@ -122,9 +123,14 @@ class Stage:
     def start_broker(self) -> None:
         """Start the broker; one that was killed may have lost everything, so publish again."""
         again = self.broker.port != 0
-        self.broker.start()
-        if self.broker.pid is not None:
-            self.keeper.mind(self.broker.pid)
+        started = threading.Event()
+        minder = threading.Thread(target=self._mind_broker, args=(started,), name="minder")
+        minder.start()
+        try:
+            self.broker.start()
+        finally:
+            started.set()
+            minder.join()
         self.town.reach_at(self.broker.port)
         if again:
             self.town.send()
@@ -148,6 +154,20 @@ class Stage:
     def cut_power(self) -> None:
         """Cut the terminal's power: SIGKILL to its whole process group."""
         self.terminal.kill()
+
+    def end_terminal(self) -> bool:
+        """Have the terminal end in order, which writes down what it knows; whether it did."""
+        return self.terminal.stop()
+
+    def cursor(self) -> int:
+        """How far the terminal's own journal says that it has receipts; once it has ended."""
+        with self._lock:
+            return self._watch.cursor()
+
+    def on_disk(self, begun_ms: int, at_ns: int) -> bool:
+        """Whether a record of a tap begun at ``begun_ms`` was on disk at ``at_ns``."""
+        with self._lock:
+            return self._watch.on_disk(begun_ms, at_ns)
 
     def look(self) -> None:
         """Read what is new in journal and ledger."""
@@ -191,6 +211,22 @@ class Stage:
             if time.monotonic() > end:
                 return False
             time.sleep(LOOK_EVERY_S)
+
+    def _mind_broker(self, started: threading.Event) -> None:
+        """Have the keeper mind the broker as soon as there is one: it only listens a while later.
+
+        Where its port is taken a second one is started in place of the first.
+        """
+        minded, ended = None, False
+        while not ended:
+            ended = started.wait(MIND_EVERY_S)
+            group = self.broker.pid
+            if group != minded:
+                if minded is not None:
+                    self.keeper.forget(minded)
+                if group is not None:
+                    self.keeper.mind(group)
+                minded = group
 
     def _wait_until_ready(self, number: int) -> None:
         def ready() -> bool:

@@ -7,7 +7,7 @@ export default {
         <button v-for="tile in tiles" :key="tile.key" type="button" class="kz-tile"
                 :class="[tile.key, { on: tile.on }]" :data-key="tile.key" :disabled="tile.busy"
                 :role="tile.held ? 'switch' : null"
-                :aria-checked="tile.held ? String(tile.on) : null" @click="$emit('flip', tile.key)">
+                :aria-checked="tile.held ? String(tile.on) : null" @click="$emit('flip', tile.key + (tile.on ? ':off' : ':on'))">
           <svg viewBox="0 0 32 32" aria-hidden="true">
             <path :d="tile.icon" fill="none" stroke="currentColor" stroke-width="2.2"
                   stroke-linecap="round" stroke-linejoin="round"/>

@@ -148,6 +148,7 @@ class DemoTown:
         everybody = sum(sample.holder for sample in SAMPLES) + len(self.people)
         return Proposal(
             number=seen.number,
+            permitted=not self.permitted,
             gains=tuple(change.holder for change in seen.changes if change.gains),
             loses=tuple(change.holder for change in seen.changes if change.loses),
             others=everybody - len(seen.changes),

@@ -3,6 +3,7 @@
 *Journalled* is read from the terminal's own journal, *sent* from the ledger's database. *Received*
 is a record under a receipt of the ledger whose signature is checked here against the key that the
 publication names, and whose hash against the journal's record: the same test as the terminal's.
+That the terminal has made it too is in its journal only once it has ended in order (``cursor``).
 
 Rules: both databases are only read, over connections of their own; a file that is not there yet
 holds nothing. Used by one thread, or under its owner's lock.
@@ -11,6 +12,7 @@ holds nothing. Used by one thread, or under its owner's lock.
 import contextlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from provisioning.demo.shown import Counts, Row, Way
+from provisioning.town import TownError
+from terminal.core.records import RecordKind
 from terminal.wire.chain import hash_of
 from terminal.wire.messages import receipt_of
 from terminal.wire.signed import RECEIPT, SignatureInvalid, verify
@@ -28,6 +32,8 @@ _JOURNALLED = (
     "SELECT seq, payload FROM record, journal WHERE seq > ? AND journal.epoch = ? ORDER BY seq"
 )
 _EPOCH = "SELECT epoch FROM journal"
+_CURSOR = "SELECT received FROM journal"
+_LOOKS = 5
 _SENT = "SELECT arrival, epoch, seq, hash FROM records WHERE arrival > ? AND terminal = ?"
 _RECEIPT = "SELECT payload FROM receipts WHERE terminal = ? AND epoch = ?"
 
@@ -39,7 +45,7 @@ class Watch:
         self._journal, self._ledger, self._terminal = journal, ledger, terminal
         key = load_pem_public_key(ledger_key.read_bytes())
         if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise TypeError(f"{ledger_key} is no elliptic curve key")
+            raise TownError(f"{ledger_key} is no key of a ledger (P-256); have the town made anew")
         self._key = key
         self._rows: list[Row] = []
         self._payloads: list[bytes] = []
@@ -53,6 +59,28 @@ class Watch:
     def counts(self) -> Counts:
         """How many records are on the terminal's disk, and how many of them proven."""
         return Counts(len(self._rows), self._received)
+
+    def cursor(self) -> int:
+        """How far the terminal itself says that it has receipts; written down when it ends."""
+        return max((int(received) for (received,) in _rows(self._journal, _CURSOR)), default=0)
+
+    def on_disk(self, begun_ms: int, at_ns: int) -> bool:
+        """Whether a record of a tap begun at ``begun_ms`` was written by ``at_ns``.
+
+        Both are moments of the monotonic clock. A record's write is known to a tick of the
+        kernel's clock, and only while nothing else was written after it; an older one is on disk.
+        """
+        written_ns = _written_ns(self._journal)
+        for _ in range(_LOOKS):
+            self.look()
+            before_ns, written_ns = written_ns, _written_ns(self._journal)
+            if written_ns == before_ns:
+                break
+        own = [row for row in self.since(begun_ms) if row.kind != RecordKind.TERMINAL]
+        if not own:
+            return False
+        newest = own[0].seq == len(self._rows)
+        return not newest or _monotonic_ns(written_ns) <= at_ns
 
     def look(self) -> None:
         """Read what is new in both databases."""
@@ -133,6 +161,18 @@ def _rows(path: Path, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         uri = f"{path.absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=1.0)) as database:
             yield from database.execute(sql, values).fetchall()
+
+
+def _written_ns(journal: Path) -> int:
+    """When the journal was last written to, on the wall clock; 0 while there is none."""
+    try:
+        return journal.with_name(f"{journal.name}-wal").stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _monotonic_ns(wall_ns: int) -> int:
+    return wall_ns - time.time_ns() + time.monotonic_ns()
 
 
 def _row(epoch: str, seq: int, payload: bytes) -> Row:

@@ -1,4 +1,4 @@
-"""The ledger's commands: serve, verify, show, export (see ``--help``)."""
+"""The ledger's commands: serve, verify, alarms, show, export (see ``--help``)."""
 
 import argparse
 import json
@@ -15,14 +15,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from provisioning.authority_files import read, read_ec_key
+from provisioning.ledger import told
 from provisioning.ledger.collector import Collector, Road
 from provisioning.ledger.database import StoreError
 from provisioning.ledger.enrolled import Enrolled, EnrolmentDirectory, read_enrolled
 from provisioning.ledger.intake import Intake
 from provisioning.ledger.store import Reading, Store
 from provisioning.ledger.totals import as_csv, as_jsonl, lines
-from provisioning.ledger.verify import ChainVerdict, proven, verify_ledger
-from provisioning.ledger.words import FAULTS, Language, word
+from provisioning.ledger.verify import nothing_held, proven, verify_ledger
+from provisioning.ledger.words import Language
 from provisioning.mqtt import BrokerAddress
 from provisioning.town import Town, TownError, open_town
 
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except (TownError, StoreError, OSError) as error:
-        print(f"kazasu ledger: {error}", file=sys.stderr)
+        print(f"kazasu town ledger: {error}", file=sys.stderr)
         return 2
 
 
@@ -79,6 +80,8 @@ def _serve(options: argparse.Namespace) -> int:
     if key.curve.name != "secp256r1":
         raise TownError(f"{town.client('ledger') / KEY}: a ledger's key is P-256")
     address = BrokerAddress(options.host or town.broker_names[0], options.port or town.broker_port)
+    # Whatever it writes says who was where: for the ledger's own user alone.
+    before = os.umask(0o077)
     store = Store(options.database or database_of(town))
     try:
         intake = Intake(store, EnrolmentDirectory(town.folder / "terminals"), key)
@@ -88,6 +91,7 @@ def _serve(options: argparse.Namespace) -> int:
         collector.run()
     finally:
         store.close()
+        os.umask(before)
     return 0
 
 
@@ -96,21 +100,44 @@ def _verify(options: argparse.Namespace) -> int:
     with Reading(options.database) as held:
         verdicts = verify_ledger(held, enrolled, ledger_keys(town))
         aside = sum(1 for _ in held.quarantined())
+        alarms = sum(1 for one in held.alarms() if one.ended_ms is None)
     broken = [one for one in verdicts if one.broken]
     records = sum(one.records for one in verdicts)
+    silent = nothing_held(verdicts, enrolled)
+    whole = not broken and (records > 0 or not silent)
     if options.json:
         report = {
-            "whole": not broken,
+            "whole": whole,
             "records": records,
             "quarantined": aside,
+            "alarms": alarms,
+            "nothing_held": silent,
             "chains": [asdict(one) for one in verdicts],
         }
         print(json.dumps(report, ensure_ascii=False, indent=1))
     else:
+        language = options.language
         for one in verdicts:
-            print(_told(one, options.language))
-        print(_sum(records, aside, len(broken), options.language))
-    return 1 if broken else 0
+            print(told.chain(one, language))
+        for terminal in silent:
+            print(told.nothing_held(terminal, language))
+        if alarms:
+            print(told.open_alarms(alarms, options.database, language))
+        print(told.ledger(told.Sums(records, aside, len(broken), len(silent)), language))
+    return 0 if whole else 1
+
+
+def _alarms(options: argparse.Namespace) -> int:
+    with Reading(options.database) as held:
+        listed = [one for one in held.alarms() if options.all or one.ended_ms is None]
+    if options.json:
+        print(json.dumps([asdict(one) for one in listed], ensure_ascii=False, indent=1))
+        return 0
+    for one in listed:
+        print(told.alarm(one, options.language))
+    if not listed:
+        print(told.no_alarm(options.language))
+    return 0
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -131,28 +158,6 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _told(one: ChainVerdict, language: Language) -> str:
-    about = f"{one.terminal} {one.epoch}: "
-    if one.broken is None:
-        if language is Language.JA:
-            return f"{about}{one.upto}番まで {one.records}件 すべて確認できました"
-        return f"{about}{one.records} records up to number {one.upto}, all proven"
-    what = word(FAULTS, one.broken.fault, language)
-    if language is Language.JA:
-        return f"{about}{one.broken.seq}番 {what} [{one.broken.fault}] {one.broken.detail}".rstrip()
-    return (
-        f"{about}number {one.broken.seq}: {what} [{one.broken.fault}] {one.broken.detail}".rstrip()
-    )
-
-
-def _sum(records: int, aside: int, broken: int, language: Language) -> str:
-    if language is Language.JA:
-        verdict = f"異常 {broken}か所" if broken else "chain ok"
-        return f"台帳: 記録 {records}件、隔離 {aside}件、{verdict}"
-    verdict = f"{broken} broken" if broken else "chain ok"
-    return f"ledger: {records} records, {aside} quarantined, {verdict}"
-
-
 def _town_of(options: argparse.Namespace) -> tuple[Town, Enrolled]:
     """The town whose certificates count: named, or the one the database lies in."""
     folder = options.town or options.database.absolute().parent.parent
@@ -165,7 +170,7 @@ def _town_of(options: argparse.Namespace) -> tuple[Town, Enrolled]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="kazasu ledger", description="The town hall's store of records, and its proofs."
+        prog="kazasu town ledger", description="The town hall's store of records, and its proofs."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="collect records from the broker until stopped")
@@ -176,6 +181,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
     reading = dict(_reading_commands(commands))
     reading["verify"].add_argument("--json", action="store_true", help="for programs")
+    reading["alarms"].add_argument("--json", action="store_true", help="for programs")
+    reading["alarms"].add_argument("--all", action="store_true", help="also those that have ended")
     reading["show"].add_argument("-n", "--number", type=int, default=20, help="default: 20")
     reading["export"].add_argument("--format", choices=sorted(_FORMATS), default="csv")
     return parser
@@ -187,6 +194,7 @@ def _reading_commands(
     japanese = os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("ja")
     for name, run, purpose in (
         ("verify", _verify, "prove every record from its bytes; names the first fault; 1 if any"),
+        ("alarms", _alarms, "what operations should look at, the latest first"),
         ("show", _show, "the latest records, for people"),
         ("export", _export, "all proven records, as CSV or as JSON lines with their signatures"),
     ):

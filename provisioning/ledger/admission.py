@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from provisioning.ledger.alarms import LedgerAlarm, Raised
 from provisioning.ledger.enrolled import EnrolledKey
+from provisioning.ledger.vouched import Vouched, read_vouched, who_signed
 from terminal.core.reasons import Note
 from terminal.wire.chain import GENESIS, declared_in, hash_of
-from terminal.wire.fields import IDENTIFIER
 from terminal.wire.messages import Head, entry_of, head_of
-from terminal.wire.signed import HEAD, RECORD, SignatureInvalid, verify
-from terminal.wire.strict_json import MOST, Malformed
+from terminal.wire.signed import HEAD, SignatureInvalid, verify
+from terminal.wire.strict_json import Malformed
 
 _MEMBERS = frozenset(
     {
@@ -74,22 +74,22 @@ def admit(
 ) -> Counted | Quarantined | Dropped:
     """Judge a message on the topic of ``terminal``'s records; ``keys`` are that terminal's."""
     try:
-        members, key = _verified(RECORD, payload, keys, received_ms)
+        vouched = read_vouched(payload, keys, received_ms)
     except Malformed as error:
         return Dropped(Raised(LedgerAlarm.MALFORMED, terminal, detail=f"record: {error}"))
     except SignatureInvalid:
         detail = "no enrolled key of this terminal signed it"
         return _quarantined(payload, LedgerAlarm.SIGNATURE_INVALID, terminal, detail)
-    if not key.counts_at(received_ms):
-        return _quarantined(payload, LedgerAlarm.KEY_REVOKED, terminal, f"key {key.id}")
-    if members.get("terminal") != terminal:
+    if not vouched.key.counts_at(received_ms):
+        detail = f"key {vouched.key.id}"
+        return _quarantined(payload, LedgerAlarm.KEY_REVOKED, terminal, detail)
+    if vouched.place is None:
+        detail = f"validly signed, but its place is not certain; {vouched.strange}".rstrip("; ")
+        return _quarantined(payload, LedgerAlarm.NUMBERLESS, terminal, detail)
+    if vouched.place[0] != terminal:
         detail = "validly signed, but for another terminal"
         return _quarantined(payload, LedgerAlarm.TERMINAL_MISMATCH, terminal, detail)
-    epoch, seq = members.get("epoch"), members.get("seq")
-    if not (isinstance(epoch, str) and IDENTIFIER.fullmatch(epoch) and _is_integer(seq, 1)):
-        detail = "validly signed, but without epoch or number"
-        return _quarantined(payload, LedgerAlarm.NUMBERLESS, terminal, detail)
-    return _counted(payload, members, key, received_ms)
+    return _counted(payload, vouched, *vouched.place[1:], received_ms)
 
 
 def admit_head(
@@ -97,8 +97,8 @@ def admit_head(
 ) -> Head | Dropped:
     """Judge a message on the topic of ``terminal``'s heads; what is not one is dropped."""
     try:
-        members, key = _verified(HEAD, payload, keys, received_ms)
-        head = head_of(members)
+        key = who_signed(HEAD, payload, keys, received_ms)
+        head = head_of(verify(HEAD, payload, [key.public]))
     except Malformed as error:
         return Dropped(Raised(LedgerAlarm.MALFORMED, terminal, detail=f"head: {error}"))
     except SignatureInvalid:
@@ -113,33 +113,14 @@ def admit_head(
     return head
 
 
-def _verified(
-    context: str, payload: bytes, keys: Iterable[EnrolledKey], received_ms: int
-) -> tuple[dict[str, object], EnrolledKey]:
-    """Members and signer; one key may stand in several certificates, the best of them first."""
-    known = sorted(
-        keys, key=lambda key: (not key.counts_at(received_ms), not key.in_span(received_ms))
-    )
-    for key in known:
-        try:
-            return verify(context, payload, [key.public]), key
-        except SignatureInvalid:
-            continue
-    # Without a key the form is still looked at: rubbish is dropped, not quarantined.
-    verify(context, payload, ())
-    raise SignatureInvalid("no key vouches for it")
-
-
-def _counted(
-    payload: bytes, members: Mapping[str, object], key: EnrolledKey, received_ms: int
-) -> Counted:
-    epoch, seq = str(members["epoch"]), int(str(members["seq"]))
+def _counted(payload: bytes, vouched: Vouched, epoch: str, seq: int, received_ms: int) -> Counted:
+    members, key = vouched.members, vouched.key
     alarms: list[Raised] = []
     if not key.in_span(received_ms):
         alarms.append(
             Raised(LedgerAlarm.KEY_OUT_OF_SPAN, key.terminal, epoch, detail=f"key {key.id}")
         )
-    strange = _not_understood(members)
+    strange = vouched.strange or _not_understood(members)
     if strange:
         alarms.append(Raised(LedgerAlarm.NOT_UNDERSTOOD, key.terminal, epoch, detail=strange))
     declares = None
@@ -188,10 +169,6 @@ def _not_understood(members: Mapping[str, object]) -> str:
 
 def _quarantined(payload: bytes, alarm: LedgerAlarm, terminal: str, detail: str) -> Quarantined:
     return Quarantined(payload, Raised(alarm, terminal, detail=detail))
-
-
-def _is_integer(value: object, least: int = -MOST) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _integer(members: Mapping[str, object], name: str) -> int | None:

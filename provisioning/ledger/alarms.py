@@ -34,7 +34,11 @@ class LedgerAlarm(StrEnum):
     ENROLMENT_UNREADABLE = "enrolment_unreadable"
     """A certificate or revocation file of the terminal cannot be read: it has no keys."""
     QUARANTINE_FULL = "quarantine_full"
-    """So much is quarantined for this terminal that more is only counted."""
+    """So much is quarantined, for this terminal or in all, that more is only counted."""
+    UNKNOWN_TERMINAL = "unknown_terminal"
+    """Messages on topics of terminals that this town does not have; only counted, all in one."""
+    ALARMS_FULL = "alarms_full"
+    """So many alarms are listed that new ones are only counted, all in one."""
     LEDGER_FAULT = "ledger_fault"
     """This software failed on it; quarantined, the rest went on."""
 

@@ -1,9 +1,10 @@
 """Between broker and ledger: batches in, acknowledgements and receipts out.
 
-The connection's thread only puts what it hears into a queue. ``Collector.run`` takes it from
-there, whatever has come meanwhile but at most BATCH messages, and has ``intake`` commit it: alone
-at a quiet time, many together when the disk is slower than the broker. Only then is the broker
-told that it may forget them, and only then do receipts go out.
+The connection's thread only puts what it hears into a queue: no more than a window of messages
+that the broker wants acknowledged, none longer than a signed message can be. ``Collector.run``
+takes it from there, whatever has come meanwhile but at most BATCH messages, and has ``intake``
+commit it: alone at a quiet time, many together when the disk is slower than the broker. Only then
+is the broker told that it may forget them, and only then do receipts go out.
 
 An acknowledgement or a receipt that gets lost is made up for: the terminal sends again whatever
 has no receipt. When the disk refuses, the connection is given up without acknowledging anything,
@@ -15,11 +16,12 @@ import queue
 import sqlite3
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioning.ledger.intake import Arrival, Intake, Outgoing
 from provisioning.mqtt import (
+    RECEIVE_WINDOW,
     BrokerAddress,
     BrokerUnreachable,
     Connection,
@@ -30,11 +32,14 @@ from provisioning.mqtt import (
 )
 from terminal.wire import topics
 from terminal.wire.messages import OFFLINE, ONLINE
+from terminal.wire.signed import LONGEST
 from terminal.wire.topics import LEDGER, Name
 
 _LOG = logging.getLogger(__name__)
 
 BATCH = 100
+MOST_HEARD = 2 * RECEIVE_WINDOW
+"""No more messages wait in memory; a broker that keeps to MQTT never sends as many."""
 SESSION_S = 14 * 24 * 3600
 """How long the broker keeps records for a ledger that is away; terminals keep them anyway."""
 LOOK_EVERY_S = 10.0
@@ -103,8 +108,18 @@ class Collector:
             patience_s=0,
         )
         for name in (Name.REC, Name.HEAD):
-            connection.subscribe(topics.topic_filter(name, site), self._heard.put)
+            connection.subscribe(topics.topic_filter(name, site), self._hear)
         return connection
+
+    def _hear(self, message: Message) -> None:
+        """Queue a message, on the connection's thread; what would only fill memory is left out."""
+        if message.qos == 0 or self._heard.qsize() >= MOST_HEARD:
+            # No terminal speaks so, and of acknowledged messages the window allows no more.
+            return
+        if len(message.payload) > LONGEST:
+            # It is still acknowledged and counted, but as something that nobody could sign.
+            message = replace(message, payload=b"")
+        self._heard.put(message)
 
     def _collect(self, connection: Connection) -> None:
         while not self._stopping.is_set():

@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 from typing import BinaryIO
 
-from provisioning.authority_files import sync_folder
+from provisioning.authority_files import PRIVATE, sync_folder
 from provisioning.ledger.tables import FORM, SCHEMA
 
 _BUSY_S = 5.0
@@ -25,7 +25,7 @@ def lock(path: Path) -> BinaryIO:
     Raises:
         StoreError: another process holds it.
     """
-    held = path.with_name(path.name + ".lock").open("ab")
+    held = _private(path.with_name(path.name + ".lock"))
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -88,6 +88,8 @@ def _make(path: Path) -> None:
     """Make the database beside its place and move it there: nobody ever sees half of it."""
     draft = path.with_name(path.name + ".draft")
     draft.unlink(missing_ok=True)
+    # Who was where at what time: SQLite gives the files beside it the same mode.
+    _private(draft).close()
     db = _opened(draft.absolute().as_uri())
     try:
         db.execute("PRAGMA journal_mode=WAL")
@@ -96,6 +98,11 @@ def _make(path: Path) -> None:
         db.close()
     draft.replace(path)
     sync_folder(path.parent)
+
+
+def _private(path: Path) -> BinaryIO:
+    """Open a file to append, made for its owner alone if it is not there."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, PRIVATE), "ab")
 
 
 def _medium(path: Path) -> str:

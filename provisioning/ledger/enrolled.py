@@ -61,10 +61,14 @@ class EnrolledKey:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """All keys by terminal, and what could not be read: (terminal, which file and why)."""
+    """All keys by terminal, and what could not be read: (terminal, which file and why).
+
+    ``terminals`` are all that have a folder, also those without a key that can be read.
+    """
 
     keys: Mapping[str, tuple[EnrolledKey, ...]] = field(default_factory=dict)
     faults: tuple[tuple[str, str], ...] = ()
+    terminals: frozenset[str] = frozenset()
 
     def of(self, terminal: str) -> tuple[EnrolledKey, ...]:
         """The keys of one terminal, revoked ones too; none for a terminal that is not known."""
@@ -92,7 +96,8 @@ def read_enrolled(folder: Path) -> Enrolled:
     """Read ``terminals`` of a town directory (shape: module docstring)."""
     keys: dict[str, tuple[EnrolledKey, ...]] = {}
     faults: list[tuple[str, str]] = []
-    for terminal in sorted(path for path in folder.glob("*") if path.is_dir()):
+    folders = sorted(path for path in folder.glob("*") if path.is_dir())
+    for terminal in folders:
         try:
             found = tuple(_keys_of(terminal))
         except (OSError, ValueError) as error:
@@ -101,7 +106,7 @@ def read_enrolled(folder: Path) -> Enrolled:
             continue
         if found:
             keys[terminal.name] = found
-    return Enrolled(keys, tuple(faults))
+    return Enrolled(keys, tuple(faults), frozenset(path.name for path in folders))
 
 
 def _keys_of(folder: Path) -> Iterator[EnrolledKey]:
@@ -172,8 +177,8 @@ def _ms(at: datetime) -> int:
 
 
 def _state(folder: Path) -> Iterator[tuple[str, int, int, int]]:
-    """Name, inode, size and time of every file that matters; changes when one of them does."""
-    for path in sorted([*folder.glob("*/*.crt"), *folder.glob(f"*/{REVOKED}")]):
+    """Name, inode, size and time of whatever matters; changes when one of them does."""
+    for path in sorted([*folder.glob("*"), *folder.glob("*/*.crt"), *folder.glob(f"*/{REVOKED}")]):
         try:
             told = path.stat()
         except FileNotFoundError:

@@ -124,6 +124,11 @@ class Intake:
             )
 
     def _take_one(self, arrival: Arrival, batch: _Batch) -> None:
+        if arrival.terminal not in batch.enrolled.terminals:
+            # Whoever can publish can invent names; they must not become rows without an end.
+            detail = f"the last of them: {arrival.terminal}"
+            self._raise(Raised(LedgerAlarm.UNKNOWN_TERMINAL, "", detail=detail), batch.now_ms)
+            return
         try:
             with self._store.part():
                 if arrival.is_head:

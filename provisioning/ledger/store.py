@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self, TypeVar, get_type_hints
 
+from provisioning.authority_files import make_folder
 from provisioning.ledger.admission import Counted, Quarantined
 from provisioning.ledger.alarms import LedgerAlarm, Raised
 from provisioning.ledger.database import StoreError, lock, open_to_read, open_to_write
@@ -32,6 +33,10 @@ from terminal.wire.messages import Head, Receipt
 
 MOST_QUARANTINED = 10_000
 """No more is put aside for one terminal: whoever sends rubbish must not fill the disk."""
+MOST_QUARANTINED_IN_ALL = 50_000
+"""Nor for all terminals together; of at most 4096 bytes each."""
+MOST_ALARMS = 20_000
+"""No more alarms are listed; a new one beyond them is only counted."""
 
 _LAST = 2**63 - 1
 _Row = TypeVar("_Row")
@@ -167,7 +172,7 @@ class Store(Reading):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         self._lock = lock(path)
         try:
             self._db = open_to_write(path)
@@ -248,12 +253,13 @@ class Store(Reading):
         )
 
     def quarantine(self, aside: Quarantined, received_ms: int) -> bool:
-        """Put a message aside; False if the terminal's quarantine is full and it was not kept."""
+        """Put a message aside; False if the quarantine is full and it was not kept."""
         terminal = aside.raised.terminal
-        (held,) = self._db.execute(
+        (own,) = self._db.execute(
             "SELECT COUNT(*) FROM quarantined WHERE terminal = ?", (terminal,)
         ).fetchone()
-        if held >= MOST_QUARANTINED:
+        (held,) = self._db.execute("SELECT COUNT(*) FROM quarantined").fetchone()
+        if own >= MOST_QUARANTINED or held >= MOST_QUARANTINED_IN_ALL:
             return False
         self._db.execute(
             "INSERT INTO quarantined (terminal, hash, reason, detail, payload, received_ms)"
@@ -268,8 +274,11 @@ class Store(Reading):
     def raise_alarm(self, raised: Raised, now_ms: int) -> int:
         """Raise an alarm, or count it once more; returns how often it was raised so far.
 
-        One that had ended begins again, and its count with it.
+        One that had ended begins again, and its count with it. Where the list is full and this
+        one is not on it, ALARMS_FULL is raised in its stead.
         """
+        if not self._has_room_for(raised):
+            raised = Raised(LedgerAlarm.ALARMS_FULL, "", detail=f"the last of them: {raised.alarm}")
         (count,) = self._db.execute(
             "INSERT INTO alarms (alarm, terminal, epoch, seq, detail, first_ms, last_ms, count)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (terminal, epoch, alarm, seq)"
@@ -284,6 +293,16 @@ class Store(Reading):
             ),
         ).fetchone()
         return int(count)
+
+    def _has_room_for(self, raised: Raised) -> bool:
+        (held,) = self._db.execute("SELECT COUNT(*) FROM alarms").fetchone()
+        if held < MOST_ALARMS:
+            return True
+        known = self._db.execute(
+            "SELECT 1 FROM alarms WHERE terminal = ? AND epoch = ? AND alarm = ? AND seq = ?",
+            (raised.terminal, raised.epoch, raised.alarm.value, raised.seq),
+        )
+        return known.fetchone() is not None
 
     def end_alarm(self, alarm: LedgerAlarm, terminal: str, epoch: str, now_ms: int) -> None:
         """Note that a condition is over; nothing happens if it never was."""

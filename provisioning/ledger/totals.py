@@ -50,7 +50,7 @@ def lines(records: Iterable[Proven], language: Language) -> Iterator[str]:
         unsure = "" if members.get("clock") == ClockState.SYNCED else "~"
         yield "  ".join(
             [
-                f"{unsure}{_local(members.get('at_ms'))}",
+                f"{unsure}{town_time(members.get('at_ms'))}",
                 f"{members.get('terminal')} #{members.get('seq')}",
                 word(RESULTS, members.get("result"), language),
                 word(REASONS, members.get("reason"), language),
@@ -104,7 +104,8 @@ def _iso(ms: object) -> str:
         return str(ms)
 
 
-def _local(ms: object) -> str:
+def town_time(ms: object) -> str:
+    """UTC milliseconds as people write them in the town; as they are where no calendar can."""
     if not isinstance(ms, int):
         return "?"
     try:

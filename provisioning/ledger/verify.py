@@ -14,8 +14,9 @@ receipt           a receipt that our key did not sign, or for another record, or
 withheld          a valid record lies in quarantine and nowhere else
 no certificate    nothing can be said: the terminal's certificates are not there
 
-A record that is edited, cut from the end, and whose receipts and heads were replaced by older
-true ones cannot be told from one that never arrived; its terminal keeps it for five weeks.
+An emptied database holds nothing that could be wrong: ``nothing_held`` names whose records should
+be there. A record that is edited, cut from the end, and whose receipts and heads were replaced by
+older true ones cannot be told from one that never arrived; its terminal keeps it for five weeks.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,10 +27,11 @@ from itertools import pairwise
 from provisioning.ledger.enrolled import Enrolled, EnrolledKey
 from provisioning.ledger.store import Reading
 from provisioning.ledger.tables import StoredHead, StoredReceipt, StoredRecord
+from provisioning.ledger.vouched import Vouched, read_vouched
 from terminal.core.reasons import Note
 from terminal.wire.chain import GENESIS, declared_in, hash_of
 from terminal.wire.messages import head_of, receipt_of
-from terminal.wire.signed import HEAD, RECEIPT, RECORD, PublicKey, SignatureInvalid, verify
+from terminal.wire.signed import HEAD, RECEIPT, PublicKey, SignatureInvalid, verify
 from terminal.wire.strict_json import Malformed
 
 STILL_TO_COME_MS = 60_000
@@ -132,15 +134,24 @@ def verify_ledger(
     return [_judge(chains[name]) for name in sorted(chains)]
 
 
+def nothing_held(verdicts: Iterable[ChainVerdict], enrolled: Enrolled) -> list[str]:
+    """Enrolled terminals without a proven record: new ones, or somebody has emptied the ledger.
+
+    That cannot be told from the database, which then holds nothing that could be wrong.
+    """
+    held = {one.terminal for one in verdicts if one.records}
+    return sorted({*enrolled.keys, *(terminal for terminal, _ in enrolled.faults)} - held)
+
+
 def proven(rows: Iterable[StoredRecord], enrolled: Enrolled) -> Iterator[Proven]:
     """Of ``rows`` those whose signature holds, each once, in the order given."""
     seen: set[str] = set()
     for row in rows:
-        members, why = _signed(row.payload, enrolled.of(row.terminal), row.received_ms)
+        vouched, _ = _signed(row.payload, enrolled.of(row.terminal), row.received_ms)
         digest = hash_of(row.payload)
-        if not why and digest not in seen:
+        if vouched is not None and digest not in seen:
             seen.add(digest)
-            yield Proven(digest, members, row.payload, row.received_ms)
+            yield Proven(digest, vouched.members, row.payload, row.received_ms)
 
 
 def _chain(chains: dict[tuple[str, str], _Chain], terminal: str, epoch: str) -> _Chain:
@@ -149,44 +160,40 @@ def _chain(chains: dict[tuple[str, str], _Chain], terminal: str, epoch: str) -> 
 
 def _signed(
     payload: bytes, keys: Iterable[EnrolledKey], received_ms: int
-) -> tuple[dict[str, object], str]:
-    """The members of a record and "", or nothing and why it does not hold."""
-    why = "signed by none of the terminal's keys"
-    for key in keys:
-        try:
-            members = verify(RECORD, payload, [key.public])
-        except SignatureInvalid:
-            continue
-        except Malformed as error:
-            why = str(error)
-            continue
-        if key.counts_at(received_ms):
-            return members, ""
-        why = f"its key {key.id} was revoked before it arrived"
-    return {}, why
+) -> tuple[Vouched | None, str]:
+    """A record that a key which counts has signed and "", or None and why it does not hold."""
+    try:
+        vouched = read_vouched(payload, keys, received_ms)
+    except SignatureInvalid:
+        return None, "signed by none of the terminal's keys"
+    except Malformed as error:
+        return None, str(error)
+    if not vouched.key.counts_at(received_ms):
+        return None, f"its key {vouched.key.id} was revoked before it arrived"
+    if vouched.place is None:
+        return None, "signed, but its terminal, epoch and number are not certain"
+    return vouched, ""
 
 
 def _read_record(
     row: StoredRecord, enrolled: Enrolled, chains: dict[tuple[str, str], _Chain]
 ) -> None:
     chain = _chain(chains, row.terminal, row.epoch)
-    members, why = _signed(row.payload, enrolled.of(row.terminal), row.received_ms)
-    if not why and not (isinstance(members.get("seq"), int) and "epoch" in members):
-        why = "signed, but without epoch and number"
+    vouched, why = _signed(row.payload, enrolled.of(row.terminal), row.received_ms)
     own_hash = hash_of(row.payload)
-    if why:
+    if vouched is None or vouched.place is None:
         if not enrolled.of(row.terminal):
             chain.wrong(row.seq, Fault.NO_CERTIFICATE)
         chain.place(row.seq).invalid.append((own_hash, row.hash, why))
         return
-    signed_for = (members.get("terminal"), members["epoch"], members["seq"])
+    members, signed_for = vouched.members, vouched.place
     if signed_for != (row.terminal, row.epoch, row.seq):
         detail = "signed as number {2} of epoch {1} of {0}".format(*signed_for)
         chain.wrong(row.seq, Fault.REORDERED, detail)
     elif own_hash != row.hash:
         chain.wrong(row.seq, Fault.EDITED, "the table names another hash than its bytes have")
-    true_chain = _chain(chains, row.terminal, str(members["epoch"]))
-    seq = int(str(members["seq"]))
+    _, epoch, seq = signed_for
+    true_chain = _chain(chains, row.terminal, epoch)
     true_chain.place(seq).valid[own_hash] = str(members.get("prev"))
     if members.get("reason") == Note.RECORD_UNREADABLE.value:
         lost = declared_in(str(members.get("detail")))
@@ -226,11 +233,11 @@ def _read_quarantine(
     held: Reading, enrolled: Enrolled, chains: dict[tuple[str, str], _Chain]
 ) -> None:
     for row in held.quarantined():
-        members, why = _signed(row.payload, enrolled.of(row.terminal), row.received_ms)
-        seq, epoch = members.get("seq"), members.get("epoch")
-        if why or members.get("terminal") != row.terminal or not isinstance(seq, int):
+        vouched, _ = _signed(row.payload, enrolled.of(row.terminal), row.received_ms)
+        if vouched is None or vouched.place is None or vouched.place[0] != row.terminal:
             continue
-        chain = _chain(chains, row.terminal, str(epoch))
+        _, epoch, seq = vouched.place
+        chain = _chain(chains, row.terminal, epoch)
         if hash_of(row.payload) not in chain.place(seq).valid:
             chain.wrong(seq, Fault.WITHHELD, "valid, but only in quarantine")
 

@@ -104,6 +104,8 @@ ALARMS: Words = {
     LedgerAlarm.ROLLED_BACK: ("端末の記録が巻き戻った", "the terminal's journal was set back"),
     LedgerAlarm.ENROLMENT_UNREADABLE: ("証明書が読めない", "certificate cannot be read"),
     LedgerAlarm.QUARANTINE_FULL: ("隔離の上限", "quarantine is full"),
+    LedgerAlarm.UNKNOWN_TERMINAL: ("登録のない端末名", "names that no terminal here bears"),
+    LedgerAlarm.ALARMS_FULL: ("警報一覧の上限", "the list of alarms is full"),
     LedgerAlarm.LEDGER_FAULT: ("台帳内部の異常", "a fault in the ledger"),
 }
 

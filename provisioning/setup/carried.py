@@ -21,6 +21,9 @@ _ENVIRONMENT = re.compile(r"^(PIP_\w+|\w+_proxy|\w+_PROXY|CI|KAZASU_LANG)$")
 _CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 # Not at the machine's own place: there the fresh system's certificates would replace it.
 _BUNDLE = "srv/certificates.pem"
+_RESOLVER = "etc/resolv.conf"
+# apt fetches as a user of its own; everything else is for root, who may find a password in it.
+_FOR_ALL = {_BUNDLE, _RESOLVER}
 
 
 def pack(root: Path, luggage: Path) -> None:
@@ -32,16 +35,21 @@ def pack(root: Path, luggage: Path) -> None:
     if certificates:
         settings |= dict.fromkeys(_CERTIFICATES, f"/{_BUNDLE}")
     settings["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    with tarfile.open(luggage, "w", dereference=False) as tar:
+    # The configuration may hold a proxy's password: nobody else may read it from the first byte.
+    luggage.unlink(missing_ok=True)
+    with (
+        os.fdopen(os.open(luggage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as archive,
+        tarfile.open(fileobj=archive, mode="w", dereference=False) as tar,
+    ):
         for name in _files(root):
             tar.add(root / name, f"{_PLACE}/{name}", recursive=False, filter=_roots)
         _add(tar, f"{_HOME}/environment", _quoted(settings))
         _add(tar, _BUNDLE, certificates)
         for path in configuration:
             _add(tar, str(path).lstrip("/"), path.read_bytes())
-        resolver = Path("/etc/resolv.conf")
+        resolver = Path("/") / _RESOLVER
         if resolver.exists():
-            _add(tar, "etc/resolv.conf", resolver.read_bytes())
+            _add(tar, _RESOLVER, resolver.read_bytes())
 
 
 def apt_options() -> list[str]:
@@ -95,7 +103,7 @@ def _certificates(configuration: list[Path]) -> bytes:
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     entry = tarfile.TarInfo(name)
     entry.size = len(content)
-    entry.mode = 0o644
+    entry.mode = 0o644 if name in _FOR_ALL else 0o600
     tar.addfile(entry, io.BytesIO(content))
 
 

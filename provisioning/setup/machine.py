@@ -29,6 +29,8 @@ def suited(room: Path, need_megabytes: int) -> None:
         raise SetupError("machine", machine=platform.machine())
     try:
         room.mkdir(exist_ok=True)
+        # Logs may tell how the person's network is reached; also where an older one stood open.
+        room.chmod(0o700)
         (room / "writable").touch()
         (room / "writable").unlink()
     except OSError as refused:

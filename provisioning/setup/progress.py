@@ -24,6 +24,12 @@ _OFFLINE = re.compile(
     r"Failed to establish a new connection|Network is unreachable|Connection (timed out|refused)|"
     r"from versions: none|Max retries exceeded|Could not connect to",
 )
+_CREDENTIALS = re.compile(rb"(\w://)[^/\s@\"']+@")
+
+
+def _bare(output: bytes) -> bytes:
+    """The text without the name and password that an address (of a proxy, say) may carry."""
+    return _CREDENTIALS.sub(rb"\1***@", output)
 
 
 class Progress:
@@ -73,16 +79,26 @@ class Progress:
         """Runs the command; returns its exit code and what it printed."""
         if self.log is None:
             raise AssertionError
-        with self.log.open("a+", errors="replace") as log:
+        with os.fdopen(os.open(self.log, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as log:
+            os.fchmod(log.fileno(), 0o600)
             begin = log.seek(0, os.SEEK_END)
-            log.write(f"$ {' '.join(command)}\n")
+            log.write(_bare(f"$ {' '.join(command)}\n".encode()))
             log.flush()
+            said = log.tell()
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env
             )
-            self._wait(child)
+            try:
+                self._wait(child)
+            finally:
+                # Whoever wrote it wrote through a copy of this very file, at its own place.
+                log.seek(said)
+                output = _bare(log.read())
+                log.seek(said)
+                log.truncate()
+                log.write(output)
             log.seek(begin)
-            return child.returncode, log.read()
+            return child.returncode, log.read().decode(errors="replace")
 
     def failure(self, what: str, output: str) -> SetupError:
         """The error that tells why a program failed, from what it printed."""

@@ -1,5 +1,6 @@
 """The authority makes each key once, and certificates that their readers accept."""
 
+import json
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +69,58 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
 def test_the_town_of_another_site_is_not_taken_over(town: Town) -> None:
     with pytest.raises(TownError, match="site 'minami', not 'kita'"):
         authority.ensure_town(town.folder, "kita")
+
+
+BAD_NAMES = ["", "役場", "broker minami", "-a.example", "a..b", 'a"b', "a\nb", "x" * 65, "a_b"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_brokers_name_that_no_certificate_can_carry_spoils_nothing(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(TownError, match="broker"):
+        authority.ensure_town(tmp_path / "town", "minami", (name,))
+    assert list(tmp_path.iterdir()) == []
+    authority.ensure_town(tmp_path / "town", "minami", NAMES)
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_a_port_that_is_none_spoils_nothing(tmp_path: Path, port: int) -> None:
+    with pytest.raises(TownError, match="1 to 65535"):
+        authority.ensure_town(tmp_path / "town", "minami", NAMES, port)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_bad_name_in_the_settings_is_told_with_the_file(town: Town, name: str) -> None:
+    path = town.folder / "town.toml"
+    path.write_text(f'site = "minami"\nbroker_names = [{json.dumps(name)}]\n')
+    with pytest.raises(TownError, match=r"town\.toml: broker_names"):
+        open_town(town.folder)
+
+
+@pytest.mark.parametrize(("names", "port"), [(("other.example",), None), (None, 1883)])
+def test_a_second_run_with_other_values_says_where_they_are_changed(
+    town: Town, names: tuple[str, ...] | None, port: int | None
+) -> None:
+    before = contents(town)
+    with pytest.raises(TownError, match=r"town\.toml: .* stays as it is"):
+        authority.ensure_town(town.folder, "minami", names, port)
+    assert contents(town) == before
+
+
+def test_a_second_run_need_not_repeat_the_values(town: Town) -> None:
+    assert authority.ensure_town(town.folder, "minami").broker_names == NAMES
+
+
+def test_the_town_is_its_keepers_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "town"
+    folder.mkdir(mode=0o755)
+    town = authority.ensure_town(folder, "minami")
+    authority.ensure_terminal(town, "ent-1")
+    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    assert len(folders) > 8
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o700}
 
 
 def test_a_certificate_beside_a_foreign_key_is_told(town: Town) -> None:

@@ -415,3 +415,24 @@ def test_the_settings_are_what_mosquitto_itself_accepts(own: Broker) -> None:
     assert "Unknown configuration" not in said
     assert own.pid is not None
     os.kill(own.pid, 0)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.7", "::", "broker.minami.example"])  # noqa: S104 - refused
+def test_root_lets_nobody_in_from_the_network(
+    own: Broker, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(BrokerError, match=r"not as root.*sudo -u"):
+        Broker(own.directory, SITE, address=address).start()
+    assert not (own.directory / "mosquitto.conf").exists()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback_may_be_served_by_anybody(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    room.check_user(address)
+
+
+def test_the_network_may_be_served_by_an_ordinary_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    room.check_user("192.0.2.7")

@@ -60,7 +60,9 @@ def test_the_preview_is_there_for_programs(town: str, capsys: pytest.CaptureFixt
 
 def test_without_a_yes_nothing_is_signed(town: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", town]) == 1
-    assert "Not published" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "Not published" in told
+    assert f"kazasu town publish {town} --yes" in told
     assert not (Path(town) / "repository/metadata/1.targets.json").exists()
 
 
@@ -89,6 +91,16 @@ def test_a_town_that_is_none_is_told_with_the_remedy(
 ) -> None:
     assert main(["preview", str(tmp_path)]) == 1
     assert "kazasu town init" in capsys.readouterr().err
+
+
+def test_a_second_init_completes_and_one_with_other_values_is_told(
+    town: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", town, "--site", "minami"]) == 0
+    assert main(["init", town, "--site", "minami", "--broker-name", "b.example"]) == 1
+    assert "town.toml" in capsys.readouterr().err
+    assert main(["init", town, "--site", "minami", "--port", "1883"]) == 1
+    assert "broker_port" in capsys.readouterr().err
 
 
 def test_the_help_tells_the_whole_way(capsys: pytest.CaptureFixture[str]) -> None:

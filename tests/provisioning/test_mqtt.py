@@ -1,5 +1,6 @@
 """The town hall's connection, against a real broker with certificates and access rules."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from provisioning import authority, mqtt
 from provisioning.broker import Broker
 from provisioning.mqtt import BrokerUnreachable, Connection, DeliveryRefused, Message
 from provisioning.town import Town
+from tests.provisioning.hall import eventually
 
 pytestmark = pytest.mark.real
 
@@ -82,19 +84,14 @@ def test_an_ended_subscription_brings_nothing_more(town: Town, broker: Broker) -
 
 def test_what_was_not_acknowledged_comes_again(town: Town, broker: Broker) -> None:
     terminal = as_client(town, broker, "ent-1")
-    address = mqtt.BrokerAddress("localhost", broker.port)
     came: SimpleQueue[Message] = SimpleQueue()
 
     def ledger() -> Connection:
-        connection = mqtt.connect(
-            address,
-            "ledger",
-            town.client("ledger"),
-            clean_start=False,
-            session_expiry_s=60,
-            manual_ack=True,
-        )
+        connection = kept_ledger(town, broker)
+        granted = threading.Event()
+        connection._client.on_subscribe = lambda *_: granted.set()
         connection.subscribe(REC, came.put)
+        assert granted.wait(10)
         return connection
 
     first = ledger()
@@ -107,6 +104,32 @@ def test_what_was_not_acknowledged_comes_again(town: Town, broker: Broker) -> No
     second.acknowledge(again)
     second.close()
     terminal.close()
+
+
+def test_what_came_before_its_subscription_is_acknowledged_by_nobody_else(
+    town: Town, broker: Broker
+) -> None:
+    ledger = kept_ledger(town, broker)
+    granted = threading.Event()
+    ledger._client.on_subscribe = lambda *_: granted.set()
+    ledger.subscribe(REC, lambda _: None)
+    assert granted.wait(10)
+    ledger.close()
+    terminal = as_client(town, broker, "ent-1")
+    records = [f"record {number}".encode() for number in range(150)]
+    for record in records:
+        terminal.publish(REC, record).wait()
+    terminal.close()
+    # The session is kept, and its messages come at once; this time nobody asks for them.
+    silent = kept_ledger(town, broker)
+    eventually(lambda: len(silent._early_messages) == len(records))
+    silent.close()
+    came: SimpleQueue[Message] = SimpleQueue()
+    late = kept_ledger(town, broker)
+    late.subscribe(REC, came.put)
+    heard = [came.get(timeout=10).payload for _ in records]
+    assert heard == records
+    late.close()
 
 
 # paho leaves the socket of a failed handshake to the garbage collector.
@@ -128,6 +151,18 @@ def test_a_stranger_is_not_let_in(town: Town, broker: Broker, tmp_path: Path) ->
 
 def connected(town: Town, broker: Broker, name: str) -> Connection:
     return mqtt.connect_client(town, name, "localhost", broker.port)
+
+
+def kept_ledger(town: Town, broker: Broker) -> Connection:
+    """The ledger's connection, with a session that the broker keeps."""
+    return mqtt.connect(
+        mqtt.BrokerAddress("localhost", broker.port),
+        "ledger",
+        town.client("ledger"),
+        clean_start=False,
+        session_expiry_s=60,
+        manual_ack=True,
+    )
 
 
 def as_client(town: Town, broker: Broker, terminal: str) -> Connection:

@@ -8,7 +8,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A running demo; gives the page's address."""
-    command = [sys.executable, "-m", "provisioning.demo", "--no-browser"]
+    command = [sys.executable, "-m", "provisioning.demo", "--no-browser", "--lang", "ja"]
     # NiceGUI would take the variable to mean that it runs inside the test itself.
     env = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     demo = subprocess.Popen(
@@ -65,7 +67,7 @@ def shared_page(address: str) -> Iterator[Page]:
         browser = playwright.chromium.launch(
             executable_path=parts.chromium(), args=BROWSER, env=dict(parts.environment())
         )
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}).new_page()
         page.set_default_timeout(PATIENCE_MS)
         yield page
         browser.close()
@@ -174,6 +176,62 @@ def test_with_the_lan_pulled_taps_go_on_and_arrive_when_it_is_plugged_in(page: P
     expect(lan).to_have_attribute("aria-checked", "false")
     expect(waiting).to_have_attribute("data-stage", "3", timeout=60_000)
     expect(page.locator(".kz-counts dd").first).to_have_text("0")
+
+
+def test_a_double_click_turns_a_switch_once(page: Page) -> None:
+    lan = page.locator("[data-key=lan]")
+    for becomes in ("true", "false"):
+        lan.dblclick()
+        expect(lan).to_have_attribute("aria-checked", becomes)
+        # Long enough for the second click to have been acted upon.
+        page.keyboard.press("2")
+        expect(page.locator("tbody tr[data-reason=no_permit].fresh").first).to_be_visible()
+        expect(lan).to_have_attribute("aria-checked", becomes)
+    expect(page.locator(".kz-counts dd").first).to_have_text("0", timeout=60_000)
+
+
+def test_a_change_that_another_page_has_signed_is_not_signed_the_other_way(
+    page: Page, address: str
+) -> None:
+    second = page.context.new_page()
+    second.goto(address)
+    for one in (page, second):
+        one.locator("[data-key=permit]").click()
+        expect(one.locator(".kz-paper")).to_be_visible()
+    active = page.locator("tbody tr[data-reason=publication_active]")
+    before = active.count()
+    page.locator(".kz-paper .go").click()
+    expect(active).to_have_count(before + 1)
+    permit = page.locator("[data-key=permit]")
+    expect(permit).to_have_class(re.compile(r"\bon\b"))
+    second.locator(".kz-paper .go").click()
+    expect(second.locator(".kz-paper")).to_be_hidden()
+    second.close()
+    permit.click()
+    expect(page.locator(".kz-paper .gains")).to_contain_text("鈴木")
+    page.locator(".kz-paper .go").click()
+    expect(active).to_have_count(before + 2)
+    expect(permit).not_to_have_class(re.compile(r"\bon\b"))
+
+
+def test_another_pages_script_gets_no_socket(page: Page, address: str) -> None:
+    open_socket = """address => new Promise(told => {
+        const place = '_nicegui_ws/socket.io/?EIO=4&transport=websocket';
+        const url = address.replace('http', 'ws') + place;
+        const socket = new WebSocket(url);
+        socket.onopen = () => told('open');
+        socket.onerror = () => told('refused');
+    })"""
+    assert page.evaluate(open_socket, address) == "open"
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        stranger = page.context.new_page()
+        # What it answers does not matter: the page's origin is that server.
+        stranger.goto(f"http://127.0.0.1:{elsewhere.server_port}/")
+        assert stranger.evaluate("location.origin").startswith("http://127.0.0.1:")
+        assert stranger.evaluate(open_socket, address) == "refused"
+        stranger.close()
+        elsewhere.shutdown()
 
 
 def test_a_changed_permit_is_signed_and_the_terminal_takes_it(page: Page) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from provisioning.demo.proof import Tap, attribute
+from provisioning.demo.proof import Tap, attribute, counted
 from provisioning.demo.report import CardCount, Finding, Kind, Report
 
 FIRST = Tap("suzuki", 1000, 1400, frozenset({"permitted"}))
@@ -10,7 +10,8 @@ SECOND = Tap("sato", 2000, 2400, frozenset({"no_permit"}))
 
 
 def record(mono_ms: int, reason: str, kind: str = "access") -> dict[str, object]:
-    return {"mono_ms": mono_ms, "reason": reason, "kind": kind}
+    result = "noted" if kind == "terminal" else "granted"
+    return {"mono_ms": mono_ms, "reason": reason, "kind": kind, "result": result, "seq": 7}
 
 
 def test_each_tap_finds_its_own_record_by_the_moment_the_card_was_seen() -> None:
@@ -29,7 +30,6 @@ def test_each_tap_finds_its_own_record_by_the_moment_the_card_was_seen() -> None
     ("records", "kind", "said"),
     [
         ([], Kind.LOST_TAP, "has no record"),
-        ([record(1500, "permitted")], Kind.LOST_TAP, "has no record"),
         ([record(1001, "permitted"), record(1002, "permitted")], Kind.DOUBLED_TAP, "2 records"),
         ([record(1001, "no_permit")], Kind.WRONG_OUTCOME, "gave no_permit, expected permitted"),
         ([record(1001, "started", "terminal")], Kind.LOST_TAP, "has no record"),
@@ -42,6 +42,27 @@ def test_what_is_wrong_with_a_tap_is_named(
     assert finding.kind is kind
     assert said in finding.text
     assert "suzuki" in finding.text
+
+
+@pytest.mark.parametrize("mono_ms", [999, 1401, 1700, 2401])
+def test_a_record_outside_every_tap_is_a_stray(mono_ms: int) -> None:
+    records = [record(1001, "permitted"), record(mono_ms, "permitted"), record(2300, "no_permit")]
+    _, (finding,) = attribute(records, [FIRST, SECOND])
+    assert finding.kind is Kind.STRAY_RECORD
+    assert "record 7" in finding.text
+
+
+def test_a_grant_in_the_guise_of_a_note_is_a_stray() -> None:
+    guise = record(1700, "permitted", "terminal") | {"result": "granted"}
+    _, (finding,) = attribute([record(1001, "permitted"), guise], [FIRST])
+    assert finding.kind is Kind.STRAY_RECORD
+
+
+def test_a_card_must_have_counted_the_taps_that_were_made() -> None:
+    assert counted([FIRST, SECOND], {"suzuki": 1, "sato": 1}) == []
+    (finding,) = counted([FIRST, FIRST, SECOND], {"suzuki": 1, "sato": 1})
+    assert finding.kind is Kind.TAP_COUNT
+    assert "suzuki was tapped 2 times and counted 1" in finding.text
 
 
 def test_the_last_line_says_ok_only_without_findings() -> None:

@@ -1,5 +1,6 @@
 """Each record's way is read where it happens: journal, ledger, receipt."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from terminal.wire.signed import RECEIPT, key_id, sign
 TERMINAL = "archive-1"
 DEVICE = ec.generate_private_key(ec.SECP256R1())
 LEDGER = ec.generate_private_key(ec.SECP256R1())
+A_SECOND_NS = 1_000_000_000
 SYNCED = ClockQuality(ClockState.SYNCED)
 
 
@@ -124,6 +126,26 @@ def test_a_receipt_for_another_record_proves_nothing(town: Town) -> None:
     town.send(record)
     town.receipt(record, digest="0" * 64)
     assert ways(town.watch()) == [Way.SENT]
+
+
+def test_the_terminals_own_cursor_is_known_once_it_has_ended(town: Town) -> None:
+    watch = town.watch()
+    first, _ = town.journal.append([entry(1000), entry(2000)])
+    assert town.journal.receive(first.seq, first.hash)
+    assert watch.cursor() == 0
+    town.journal.close()
+    assert watch.cursor() == first.seq
+
+
+def test_a_record_written_after_an_edge_was_not_on_disk_then(town: Town) -> None:
+    watch = town.watch()
+    town.journal.append([entry(900, Note.STARTED)])
+    assert not watch.on_disk(1000, time.monotonic_ns())
+    earlier_ns = time.monotonic_ns() - A_SECOND_NS
+    town.journal.append([entry(1000)])
+    assert watch.on_disk(1000, time.monotonic_ns())
+    assert not watch.on_disk(1000, earlier_ns)
+    assert not watch.on_disk(1001, time.monotonic_ns())
 
 
 def test_rows_say_what_the_record_says(town: Town) -> None:

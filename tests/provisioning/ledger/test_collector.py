@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from provisioning.ledger.enrolled import EnrolmentDirectory, read_enrolled
 from provisioning.ledger.intake import Intake
 from provisioning.ledger.store import Reading, Store
 from provisioning.ledger.verify import verify_ledger
-from provisioning.mqtt import BrokerAddress, BrokerUnreachable, DeliveryRefused
+from provisioning.mqtt import BrokerAddress, BrokerUnreachable, DeliveryRefused, Message
 from provisioning.town import Town
 from terminal.wire import topics
 from terminal.wire.messages import receipt_of
@@ -278,6 +279,23 @@ def test_a_thief_of_the_broker_account_forges_nothing(ledger: Ledger, gate: Gate
         assert [row.reason for row in held.quarantined()] == ["signature_invalid"] * 3
         assert {row.alarm for row in held.alarms()} == {"signature_invalid", "malformed"}
     assert proven(ledger.town) == 2
+
+
+def test_a_flood_costs_neither_memory_nor_records(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MOST_HEARD", 3)
+    with closing(Store(database_of(town))) as store:
+        key = read_ec_key(town.client("ledger") / "ledger.key")
+        intake = Intake(store, EnrolmentDirectory(town.folder / "terminals"), key)
+        address = BrokerAddress("localhost", 1)
+        collector = Collector(intake, Road(SITE, address, town.client("ledger")))
+        collector._hear(Message(REC, b"unasked", False, 1, 0, 0))
+        collector._hear(Message(REC, b"x" * 300_000, False, 1, 1, 1))
+        for number in range(2, 9):
+            collector._hear(Message(REC, b"record", False, 1, number, 1))
+        waiting = [(one.number, one.payload) for one in collector._next_batch()]
+    assert waiting == [(1, b""), (2, b"record"), (3, b"record")]
 
 
 def test_birth_good_bye_and_will_are_heard(ledger: Ledger, gate: Gate) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from provisioning.authority import ensure_town
 from provisioning.authority_files import private_pem
 from provisioning.ledger.__main__ import main
+from provisioning.ledger.alarms import LedgerAlarm, Raised
 from terminal.wire.chain import hash_of
 from terminal.wire.signed import RECORD, verify
 from tests.provisioning.ledger.desk import Desk
-from tests.provisioning.ledger.wall import MORNING_MS, Wall
+from tests.provisioning.ledger.wall import EPOCH, MORNING_MS, Wall
 
 
 @pytest.fixture
@@ -72,6 +74,96 @@ def test_verify_tells_programs_the_same(
     (chain,) = json.loads(capsys.readouterr().out)["chains"]
     assert chain["terminal"] == "gate-1"
     assert (chain["broken"]["seq"], chain["broken"]["fault"]) == (2, "dropped")
+
+
+@pytest.mark.parametrize(
+    ("language", "told", "summed"),
+    [
+        ("en", "gate-1: nothing is held of it", "nothing is held of 1 enrolled terminal"),
+        ("ja", "gate-1: 記録がありません", "登録ずみの端末1台の記録がありません"),
+    ],
+)
+def test_over_an_emptied_database_nothing_is_called_proven(
+    desk: Desk,
+    three: Wall,
+    capsys: pytest.CaptureFixture[str],
+    language: str,
+    told: str,
+    summed: str,
+) -> None:
+    with closing(sqlite3.connect(desk.path)) as db, db:
+        for table in ("records", "receipts", "heads", "alarms"):
+            db.execute(f"DELETE FROM {table}")  # noqa: S608 - names from this list
+    assert main(["verify", str(desk.path), "--language", language]) == 1
+    said = capsys.readouterr().out
+    assert told in said
+    assert said.splitlines()[-1].endswith(summed)
+    assert "chain ok" not in said
+    assert main(["verify", str(desk.path), "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert (report["whole"], report["nothing_held"]) == (False, ["gate-1"])
+
+
+def test_a_terminal_that_has_delivered_nothing_is_named_beside_those_that_have(
+    desk: Desk, three: Wall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.enrolled_wall("gate-2")
+    assert main(["verify", str(desk.path), "--language", "en"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "gate-2: nothing is held of it" in said
+    assert said[-1].endswith("chain ok, nothing is held of 1 enrolled terminal")
+
+
+def test_before_the_first_terminal_there_is_nothing_to_prove(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(desk.path), "--language", "en"]) == 0
+    assert capsys.readouterr().out == "ledger: 0 records, 0 quarantined, nothing to prove\n"
+
+
+def test_open_alarms_are_counted_by_verify_and_listed(
+    desk: Desk, three: Wall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.take(three, Wall().tap())
+    desk.store.raise_alarm(Raised(LedgerAlarm.RECORDS_MISSING, "gate-1", EPOCH), MORNING_MS)
+    with desk.store.transaction():
+        desk.store.end_alarm(LedgerAlarm.RECORDS_MISSING, "gate-1", EPOCH, MORNING_MS)
+    assert main(["verify", str(desk.path), "--language", "en"]) == 0
+    alarmed, summed = capsys.readouterr().out.splitlines()[-2:]
+    assert alarmed == f"1 alarm is open; see: kazasu town ledger alarms {desk.path}"
+    assert summed.endswith("chain ok")
+    assert main(["alarms", str(desk.path), "--language", "en"]) == 0
+    assert capsys.readouterr().out == (
+        "2026-11-18 20:06:42  gate-1  records without valid signature [signature_invalid]"
+        "  1 time  no enrolled key of this terminal signed it\n"
+    )
+    assert main(["alarms", str(desk.path), "--language", "ja"]) == 0
+    assert "署名が確認できない記録 [signature_invalid]  1回" in capsys.readouterr().out
+    assert main(["alarms", str(desk.path), "--json"]) == 0
+    (alarm,) = json.loads(capsys.readouterr().out)
+    assert (alarm["alarm"], alarm["terminal"], alarm["count"]) == ("signature_invalid", "gate-1", 1)
+    assert main(["alarms", str(desk.path), "--all", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_no_alarm_is_said_in_words(
+    desk: Desk, three: Wall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["alarms", str(desk.path), "--language", "en"]) == 0
+    assert capsys.readouterr().out == "No alarm is open.\n"
+
+
+def test_the_help_names_the_command_as_it_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert capsys.readouterr().out.startswith("usage: kazasu town ledger ")
+
+
+@pytest.mark.usefixtures("three")
+def test_the_database_is_its_owners_alone(desk: Desk) -> None:
+    files = list(desk.path.parent.glob("ledger.db*"))
+    assert {path.name for path in files} >= {"ledger.db", "ledger.db-wal", "ledger.db.lock"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
 def test_a_database_elsewhere_needs_the_town_named(

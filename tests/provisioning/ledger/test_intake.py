@@ -8,8 +8,7 @@ from provisioning.ledger import intake as room
 from provisioning.ledger.admission import admit
 from provisioning.ledger.alarms import LedgerAlarm
 from provisioning.ledger.database import StoreError
-from provisioning.ledger.intake import Arrival
-from provisioning.ledger.store import MOST_QUARANTINED, Store
+from provisioning.ledger.store import Store
 from terminal.wire.chain import hash_of
 from terminal.wire.messages import Receipt
 from terminal.wire.signed import key_id
@@ -141,6 +140,7 @@ def test_a_valid_record_without_a_number_is_quarantined(
 ) -> None:
     assert desk.take(wall, wall.tap(**changed)) == []
     assert desk.aside() == ["numberless"]
+    assert desk.verdicts() == []
 
 
 def test_the_highest_number_there_is_harms_nothing(desk: Desk, wall: Wall) -> None:
@@ -417,31 +417,6 @@ def test_all_receipts_go_out_again_at_a_start_of_each_terminal_its_latest(desk: 
     ]
 
 
-def test_the_quarantine_of_one_terminal_has_an_end_and_says_so(
-    desk: Desk, wall: Wall, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert MOST_QUARANTINED == 10_000
-    monkeypatch.setattr("provisioning.ledger.store.MOST_QUARANTINED", 3)
-    thief = Wall()
-    payloads = [wall.tap(), *thief.taps(5)]
-    assert upto(desk.take(wall, *payloads)) == [1]
-    assert len(desk.aside()) == 3
-    assert LedgerAlarm.QUARANTINE_FULL in desk.alarms()
-
-
 def test_a_second_ledger_on_the_same_database_is_refused(desk: Desk) -> None:
     with pytest.raises(StoreError, match="another ledger already writes"):
         Store(desk.path)
-
-
-def test_a_message_on_the_topic_of_an_unknown_terminal_is_only_put_aside(desk: Desk) -> None:
-    stranger = Wall("ghost-1")
-    desk.intake.take([Arrival("ghost-1", stranger.tap())], desk.now_ms)
-    assert desk.held() == []
-    assert desk.aside() == ["signature_invalid"]
-
-
-def test_rubbish_on_the_topic_of_an_unknown_terminal_is_not_even_put_aside(desk: Desk) -> None:
-    desk.intake.take([Arrival("ghost-1", b"rubbish")], desk.now_ms)
-    assert desk.aside() == []
-    assert desk.alarms() == {LedgerAlarm.MALFORMED}

@@ -1,12 +1,15 @@
 """A terminal as the ledger sees it: a key, a certificate, and the signed records it sends."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from provisioning.authority_certificates import YEAR, Issuer, Span, issue_client, make_ca, span
@@ -16,10 +19,12 @@ from terminal.core.reasons import Note, Reason, Result
 from terminal.core.records import Entry, Punch, RecordKind
 from terminal.wire.chain import GENESIS, declaration, hash_of
 from terminal.wire.messages import Head, Value, head_members, record_members
-from terminal.wire.signed import HEAD, RECORD, sign
+from terminal.wire.signed import HEAD, RECORD, key_id, sign
 
 MORNING_MS = 1_795_000_000_000
 EPOCH = "a1b2c3d4e5f60718"
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""Of the group P-256; of the two signatures with s and ORDER - s the lower one counts."""
 
 _CA_KEY = ec.generate_private_key(ec.SECP256R1())
 DEVICE_CA = Issuer(make_ca("device-ca", _CA_KEY, span(YEAR, from_ms(MORNING_MS))), _CA_KEY)
@@ -88,6 +93,20 @@ class Wall:
         payload = self.sign(self.members(len(self.sent) + 1, prev, **changed))
         self.sent.append(payload)
         return payload
+
+    def tap_odd(self, extra: bytes, without: bytes = b"") -> bytes:
+        """Its next record, truly signed, with ``extra`` in its JSON and ``without`` cut out."""
+        head = self.tap().partition(b',"key":')[0].replace(without, b"")
+        head += extra + b',"key":"' + key_id(self.key.public_key()).encode() + b'"'
+        self.sent[-1] = self.sign_bytes(head)
+        return self.sent[-1]
+
+    def sign_bytes(self, head: bytes) -> bytes:
+        """``head``, whatever it is, as a record that this terminal's key has signed."""
+        der = self.key.sign(b"kazasu/1 record\n" + head, ec.ECDSA(hashes.SHA256()))
+        r, s = decode_dss_signature(der)
+        raw = r.to_bytes(32, "big") + min(s, ORDER - s).to_bytes(32, "big")
+        return head + b',"sig":"' + base64.urlsafe_b64encode(raw).rstrip(b"=") + b'"}'
 
     def taps(self, number: int) -> list[bytes]:
         return [self.tap() for _ in range(number)]

@@ -1,4 +1,5 @@
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,13 @@ def test_certificates_that_pip_is_told_of_go_along_to_a_place_that_everyone_may_
     assert (system / "srv/certificates.pem").read_text() == "the town's own authority"
     assert (system / str(settings).lstrip("/")).read_text() == settings.read_text()
     assert "'PIP_CERT=/srv/certificates.pem'" in (system / "root/environment").read_text()
+
+
+def test_the_luggage_is_for_its_owner_alone(checkout: Path, tmp_path: Path) -> None:
+    luggage = tmp_path / "luggage.tar"
+    luggage.touch(mode=0o666)
+    carried.pack(checkout, luggage)
+    assert luggage.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(luggage) as tar:
+        assert tar.getmember("root/environment").mode == 0o600
+        assert tar.getmember("srv/certificates.pem").mode == 0o644

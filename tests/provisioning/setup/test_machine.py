@@ -102,3 +102,27 @@ def test_no_network_is_told_as_that(there: Machine, become: Callable[[int], None
     with pytest.raises(SetupError) as refused:
         install(there)
     assert refused.value.key == "network"
+
+
+def test_nobody_else_reads_what_set_up_wrote(tmp_path: Path) -> None:
+    room = tmp_path / ".kazasu"
+    room.mkdir(mode=0o755)
+    log = room / "setup.log"
+    log.touch(mode=0o644)
+    setup.suited(room, 0)
+    Progress("en", log).attempt(["true"])
+    assert (room.stat().st_mode & 0o777, log.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
+def test_the_password_of_a_proxy_is_neither_logged_nor_told(tmp_path: Path) -> None:
+    progress = Progress("en", tmp_path / "log")
+    proxy = "http://kim:s3cret@proxy.example:3128/"
+    _, said = progress.attempt(
+        ["sh", "-c", 'echo "could not reach $1"; echo "$1" >&2', "sh", proxy]
+    )
+    assert said.count("http://***@proxy.example:3128/") == 3
+    progress.attempt(["sh", "-c", f"echo {proxy}; echo the end"])
+    log = (tmp_path / "log").read_text()
+    assert "s3cret" not in log
+    assert log.endswith("the end\n")
+    assert log.startswith("$ sh")
