@@ -21,6 +21,25 @@ from terminal.store import StoreError
 
 log = logging.getLogger("terminal")
 
+EPILOG = """\
+A settings file needs no more than this; `./kazasu town terminal` makes the identity folder:
+
+  [terminal]
+  site = "tonosho"              # as in the town's town.toml
+  id = "t-archive"              # the name in the device certificate
+  state = "state"               # journal and publications; made at the first start
+  identity = "identity"         # device.key device.crt seal.key town-ca.crt root.sha256
+
+  [broker]
+  host = "192.0.2.10"           # where the town's broker listens
+  server_name = "broker.town"   # the name in the broker's certificate
+
+Other tables: [reader] [display] [pins] [panel]; a wrong key names those there are.
+Only a Raspberry Pi has pins; on a PC use ./kazasu demo.
+
+Exit codes: 0 ended on request, 2 settings, 3 identity, 4 journal, 5 device.
+"""
+
 EXIT_CODES: dict[type[Exception], int] = {
     config.SettingsError: 2,
     IdentityError: 3,
@@ -35,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="kazasu terminal",
         description="Run a wall terminal: read cards, decide, record, and bring the records home.",
-        epilog="Exit codes: 0 ended on request, 2 settings, 3 identity, 4 journal, 5 device.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--settings",
