@@ -57,6 +57,16 @@ def every_log_line_is_well_formed() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def the_umask_stays() -> Iterator[None]:
+    """Who makes files private changes the whole process, which here is everybody's."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    after = os.umask(before)
+    assert after == before, f"the test left umask {after:03o} behind"
+
+
+@pytest.fixture(autouse=True)
 def every_thread_ends() -> Iterator[None]:
     before = _lasting_threads()
     yield
