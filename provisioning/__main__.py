@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from provisioning import authority, documents, publication, publish, signing_roles
+from provisioning import authority, documents, first_settings, publication, publish, signing_roles
 from provisioning.broker import Broker, BrokerError
 from provisioning.endings import ending_soon
 from provisioning.ledger import __main__ as ledger
@@ -27,15 +27,15 @@ FAULTS = (TownError, BrokerError, BrokerUnreachable, DeliveryRefused, MissingPar
 DESCRIPTION = """\
 The town hall's side of the terminals. Everything lives in one directory, the town:
 
-  kazasu town init minami-town --site minami          make keys, certificates, first documents
-  kazasu town terminal minami-town entrance-1         make the identity of a terminal
-  kazasu town card minami-town sato                   make a staff card (its number goes
-                                                      into documents/roster.toml)
-  kazasu town preview minami-town                     who gains and who loses what
-  kazasu town publish minami-town                     sign it and send it to the terminals
-  kazasu town renew minami-town                       once a day: the signature of the week
-  kazasu town broker minami-town                      run the broker until Ctrl-C
-  kazasu town ledger serve --town minami-town         collect the records
+  ./kazasu town init minami-town --site minami      make keys, certificates, first documents
+  ./kazasu town terminal minami-town entrance-1     make the identity of a terminal
+  ./kazasu town card minami-town sato               make a staff card (its number goes
+                                                    into documents/roster.toml)
+  ./kazasu town preview minami-town                 who gains and who loses what
+  ./kazasu town publish minami-town                 sign it and send it to the terminals
+  ./kazasu town renew minami-town                   once a day: the signature of the week
+  ./kazasu town broker minami-town                  run the broker until Ctrl-C
+  ./kazasu town ledger serve --town minami-town     collect the records
 
 Nothing ever replaces a key: every command may be run again. The keys in authority/ are the town:
 keep the directory where only its keepers can read it.
@@ -69,7 +69,7 @@ def _init(options: argparse.Namespace) -> int:
     town = authority.ensure_town(options.town, options.site, names, options.port)
     documents.ensure_first(town)
     print(f"{town.folder}: the town of site {town.site} is ready.")
-    print(f"Next: kazasu town terminal {town.folder} NAME, then write {town.documents}/*.toml")
+    print(f"Next: ./kazasu town terminal {town.folder} NAME, then write {town.documents}/*.toml")
     return DONE
 
 
@@ -77,7 +77,9 @@ def _terminal(options: argparse.Namespace) -> int:
     town = open_town(options.town)
     for terminal in options.terminal:
         identity = authority.ensure_terminal(town, terminal)
-        print(f"{terminal}: copy {identity}/ onto the terminal and nowhere else.")
+        settings = first_settings.ensure_settings(town, terminal)
+        print(f"{terminal}: copy {identity}/ onto the terminal and nowhere else,")
+        print(f"  and {settings} beside it, after a look at what is in it.")
     return DONE
 
 
@@ -100,9 +102,10 @@ def _publish(options: argparse.Namespace) -> int:
     made, seen = publication.prepare(town)
     _show(seen, as_json=options.json)
     if not (options.yes or _says_yes(f"Sign and send publication {seen.number}?")):
+        why = "the answer was not yes" if sys.stdin.isatty() else "only a keyboard can say yes"
         print(
-            "Not published, nothing is signed. To do it without being asked: "
-            f"kazasu town publish {options.town} --yes",
+            f"Not published, nothing is signed: {why}. To do it without being asked: "
+            f"./kazasu town publish {options.town} --yes",
             file=sys.stderr,
         )
         return DECLINED
@@ -129,7 +132,8 @@ def _put(town: Town, options: argparse.Namespace) -> int:
     try:
         connection = connect_client(town, "publisher", options.host, options.port)
     except BrokerUnreachable as error:
-        raise TownError(f"{error} What is signed is kept: later run kazasu town send") from None
+        later = f"./kazasu town send {town.folder}"
+        raise TownError(f"{error} What is signed is kept; later run: {later}") from None
     try:
         number = publish.publish(town, connection, _progress if sys.stderr.isatty() else None)
     finally:
@@ -172,7 +176,7 @@ def _progress(done: int, total: int) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="kazasu town",
+        prog="./kazasu town",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

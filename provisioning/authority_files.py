@@ -80,11 +80,22 @@ def _draft(path: Path, data: bytes, mode: int) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make ``folder`` and what is missing above it, for their owner alone; others stay."""
+    """Make ``folder`` and what is missing above it, for their owner alone; others stay.
+
+    Raises:
+        TownError: a file is in the way, or the folder cannot be made here.
+    """
     if folder.is_dir():
         return
+    if folder.exists():
+        raise TownError(f"{folder} is a file, not a folder; choose another place")
     make_folder(folder.parent)
-    folder.mkdir(mode=FOLDER, exist_ok=True)
+    try:
+        folder.mkdir(mode=FOLDER, exist_ok=True)
+    except OSError as error:
+        raise TownError(
+            f"{folder} cannot be made here ({error.strerror}); choose another place"
+        ) from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -124,7 +124,7 @@ def check_user(address: str) -> None:
     raise BrokerError(
         f"the broker listens on {address}, which others reach, not as root: a fault in it would "
         "give them the machine. Give the town directory to a user of its own and run it as that "
-        "user: sudo -u USER kazasu town broker TOWN --address " + address
+        "user: sudo -u USER ./kazasu town broker TOWN --address " + address
     )
 
 

@@ -18,6 +18,7 @@ public: without it whoever guesses a roster could check the guess.
 """
 
 import json
+import re
 import secrets
 import tomllib
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ from pathlib import Path
 
 from provisioning import authority_files as files
 from provisioning.authority import CARD_CAS
-from provisioning.town import Town, TownError
+from provisioning.town import Town, TownError, decoded
 from terminal.core.moment import EPOCH
 from terminal.core.rules import TOWN_TIME
 from terminal.wire import documents as wire
@@ -37,6 +38,9 @@ EDITED = ("roster", "access", "terminals", "texts")
 TRUST = "trust"
 SUFFIXES = (".json", ".toml")
 _ENDS = {"not_before": timedelta(0), "not_after": timedelta(days=1)}
+_EMPTY_LIST = re.compile(
+    r"^[ \t]*(holders|portals|schedules|permits|revoked)[ \t]*=[ \t]*\[[ \t]*\]", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ def draft(town: Town, number: int, issued: datetime) -> Draft:
     """
     issued_ms = (issued - EPOCH) // timedelta(milliseconds=1)
     edited = {name: read_edited(town, name) for name in EDITED}
-    profiles = files.read(town.documents / wire.PROFILES)
+    profiles = _profiles(town)
     edited[TRUST] = _trust(town, _profile_names(town, profiles), number, issued_ms)
     documents = {
         f"{name}.json": _document(town, name, content, number, issued_ms)
@@ -75,10 +79,25 @@ def read_edited(town: Town, name: str) -> dict[str, object]:
         TownError: none or both are there, or it cannot be read.
     """
     found = [path for path in _candidates(town, name) if path.exists()]
-    if len(found) != 1:
-        both = "is missing" if not found else "is there as .json and as .toml; keep one"
-        raise TownError(f"{town.documents / name} {both}")
-    return _parse(found[0])
+    if not found:
+        raise _missing(town, f"{name}.toml")
+    if len(found) > 1:
+        raise TownError(f"{town.documents / name} is there as .json and as .toml; keep one")
+    content = _parse(found[0])
+    if name == "roster" and found[0].suffix == ".toml":
+        # Before the first person, TOML has no other way to write the list than the one that
+        # stands in the way of the first person.
+        content.setdefault("holders", [])
+    return content
+
+
+def in_edited_names(town: Town, text: str) -> str:
+    """``text`` about documents as they are published, with the names of the files people edit."""
+    for name in (*EDITED, TRUST):
+        as_json, as_toml = _candidates(town, name)
+        if as_toml.exists() and not as_json.exists():
+            text = text.replace(as_json.name, as_toml.name)
+    return text
 
 
 def write_edited(town: Town, name: str, content: Mapping[str, object]) -> None:
@@ -107,14 +126,26 @@ def _candidates(town: Town, name: str) -> tuple[Path, Path]:
     return first, second
 
 
+def _edited_path(town: Town, name: str) -> Path:
+    return next((path for path in _candidates(town, name) if path.exists()), town.documents / name)
+
+
+def _missing(town: Town, name: str) -> TownError:
+    return TownError(
+        f"{town.documents / name} is missing; put it back, or lay out one to begin with: "
+        f"./kazasu town init {town.folder} --site {town.site}"
+    )
+
+
 def _parse(path: Path) -> dict[str, object]:
-    data = files.read(path)
+    text = decoded(path, files.read(path))
     try:
         if path.suffix == ".toml":
-            content: object = _dated(tomllib.loads(data.decode("utf-8")))
+            _refuse_empty_list(path, text)
+            content: object = _dated(tomllib.loads(text))
         else:
-            content = parse(data, longest=wire.LONGEST)
-    except (Malformed, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            content = parse(text.encode("utf-8"), longest=wire.LONGEST)
+    except (Malformed, ValueError) as error:
         raise TownError(f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise TownError(f"{path}: an object is expected, {{...}}")
@@ -122,6 +153,15 @@ def _parse(path: Path) -> dict[str, object]:
     if taken:
         raise TownError(f"{path}: remove {min(taken)!r}; it is added when published")
     return content
+
+
+def _refuse_empty_list(path: Path, text: str) -> None:
+    """TOML refuses a list that is written empty and then filled, in words that help nobody."""
+    for found in _EMPTY_LIST.finditer(text):
+        name = found[1]
+        if re.search(rf"^[ \t]*\[\[{name}\]\]", text, re.MULTILINE):
+            line = text.count("\n", 0, found.start()) + 1
+            raise TownError(f'{path}: remove line {line}, "{name} = []": there is a [[{name}]] now')
 
 
 def _dated(value: object) -> object:
@@ -143,6 +183,10 @@ def _dated_member(name: str, value: object) -> tuple[str, object]:
         else:
             at = datetime.combine(value, time(0), TOWN_TIME) + _ENDS[name]
         return f"{name}_ms", (at.astimezone(UTC) - EPOCH) // timedelta(milliseconds=1)
+    if name in _ENDS and isinstance(value, str):
+        raise ValueError(
+            f'{name} = "{value}": write the date without quotes, for example {name} = 2027-03-31'
+        )
     return name, _dated(value)
 
 
@@ -154,15 +198,22 @@ def _document(
         text = json.dumps({**common, **content}, ensure_ascii=False, separators=(",", ":"))
     except TypeError as error:
         raise TownError(
-            f"{town.documents / name}: a date stands where none belongs ({error})"
+            f"{_edited_path(town, name)}: a date stands where none belongs ({error})"
         ) from None
     return text.encode("utf-8")
+
+
+def _profiles(town: Town) -> bytes:
+    path = town.documents / wire.PROFILES
+    if not path.exists():
+        raise _missing(town, wire.PROFILES)
+    return decoded(path, files.read(path)).encode("utf-8")
 
 
 def _profile_names(town: Town, profiles: bytes) -> list[str]:
     try:
         return sorted(tomllib.loads(profiles.decode("utf-8")))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise TownError(f"{town.documents / wire.PROFILES}: {error}") from None
 
 
@@ -172,7 +223,9 @@ def _trust(town: Town, profiles: list[str], number: int, issued_ms: int) -> dict
         edited = read_edited(town, TRUST)
     unknown = sorted(set(edited) - {"revoked"})
     if unknown:
-        raise TownError(f"{town.documents / TRUST}: unknown key {unknown[0]!r}; known is revoked")
+        raise TownError(
+            f"{_edited_path(town, TRUST)}: unknown key {unknown[0]!r}; known is revoked"
+        )
     authorities = [
         files.read(town.authority / f"{name}.crt").decode("ascii") for name in CARD_CAS.values()
     ]

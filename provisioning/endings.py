@@ -30,7 +30,7 @@ def ending_soon(town: Town, now: datetime | None = None) -> list[str]:
 
 
 def _certificates(town: Town) -> Iterator[tuple[str, datetime, str]]:
-    again = f"remove that file and run kazasu town init {town.folder} --site {town.site}"
+    again = f"remove that file and run ./kazasu town init {town.folder} --site {town.site}"
     server = town.broker / "server.crt"
     for path in (server, *(town.client(name) / "client.crt" for name in CLIENTS)):
         restart = ", then start the broker again" if path == server else ""
@@ -46,7 +46,7 @@ def _publication(town: Town) -> Iterator[tuple[str, datetime, str]]:
         if role == "root":
             yield "the root of publications", ends, "make the following one"
         else:
-            yield f"the signature of the {role}", ends, f"run kazasu town publish {town.folder}"
+            yield f"the signature of the {role}", ends, f"run ./kazasu town publish {town.folder}"
 
 
 def _in_days(left: timedelta) -> str:

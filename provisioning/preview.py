@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from provisioning.slips import permits_for_nobody
 from terminal.core.roster import CredentialState, Holder
 from terminal.core.rules import Rules
 from terminal.wire.documents import TERMINALS, TEXTS, document
@@ -103,6 +104,7 @@ def _objections(
         yield f"{left} of {len(before)} people would leave the roster at once"
     if len(after) >= EVERYONE_FROM and _open_to_all(rules, after):
         yield "everybody would get in everywhere at every hour"
+    yield from permits_for_nobody(rules)
 
 
 def _open_to_all(rules: Rules, people: Iterable[str]) -> bool:

@@ -14,7 +14,7 @@ timestamp comes last: until then the repository still is the previous publicatio
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,9 +25,10 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, T, TargetFile, 
 from provisioning import authority_files as files
 from provisioning import signing_roles
 from provisioning.authority_files import Passphrase, no_passphrase
-from provisioning.documents import Draft, draft
+from provisioning.documents import Draft, draft, in_edited_names
 from provisioning.preview import Preview, preview
 from provisioning.signing_roles import metadata_path
+from provisioning.slips import refuse_cards_that_cannot_be
 from provisioning.town import Town, TownError
 from terminal.cards.profile import ProfileRefused, parse_profiles
 from terminal.core.rules import Rules
@@ -39,6 +40,11 @@ log = logging.getLogger(__name__)
 TIMESTAMP_LIFE = timedelta(days=7)
 TARGETS_LIFE = timedelta(days=90)
 TIMESTAMP_FILE = "timestamp.json"
+_FIRST_LINES = """add for example these two lines (as TOML):
+
+[terminals.{terminal}]
+default_use = "attendance"
+"""
 
 
 class GuardRefused(TownError):
@@ -72,17 +78,21 @@ def check(town: Town, documents: Mapping[str, bytes]) -> Rules:
         TownError: one of them would refuse; the text names document, place and remedy.
     """
     try:
-        terminals = _terminals(documents)
+        terminals = _terminals(documents, town.terminal_ids())
         every = [wire.rules_of(documents, terminal) for terminal in terminals]
         wire.trust_of(documents)
-        parse_profiles(documents[wire.PROFILES])
-    except (Malformed, ProfileRefused) as error:
-        raise TownError(f"{town.documents}: {error}") from None
+        profiles = parse_profiles(documents[wire.PROFILES])
+        refuse_cards_that_cannot_be(every[0], {one.name: one.kind for one in profiles})
+    except Malformed as error:
+        # Its place begins with the document's name.
+        raise TownError(f"{town.documents}/{in_edited_names(town, str(error))}") from None
+    except ProfileRefused as error:
+        raise TownError(f"{town.documents / wire.PROFILES}: {error}") from None
     strangers = [name for name in terminals if name not in town.terminal_ids()]
     if strangers:
         raise TownError(
             f"{town.documents}: terminal {strangers[0]} has no identity; "
-            f"make it with: kazasu town terminal {town.folder} {strangers[0]}"
+            f"make it with: ./kazasu town terminal {town.folder} {strangers[0]}"
         )
     return every[0]
 
@@ -261,11 +271,12 @@ def _signed(town: Town, content: T, ask: Passphrase) -> bytes:
     return data
 
 
-def _terminals(documents: Mapping[str, bytes]) -> list[str]:
+def _terminals(documents: Mapping[str, bytes], known: Sequence[str] = ()) -> list[str]:
     content = parse(documents.get(wire.TERMINALS, b""), longest=wire.LONGEST)
     terminals = content.get("terminals") if isinstance(content, dict) else None
     if not isinstance(terminals, dict) or not terminals:
-        raise Malformed(f"{wire.TERMINALS} terminals", "names no terminal")
+        remedy = _FIRST_LINES.format(terminal=known[0] if known else "entrance-1")
+        raise Malformed(wire.TERMINALS, f"names no terminal; {remedy}")
     return sorted(terminals)
 
 

@@ -11,7 +11,7 @@ and reads ``town.toml``; it makes nothing (``authority`` does).
     authority/                       CAs; authority/roles/ the keys that sign publications
     broker/                          server.key server.crt town-ca.crt
     ledger/ publisher/ operations/   client.key client.crt town-ca.crt; ledger.key ledger.pub
-    terminals/<id>/                  device.crt seal.pub, and identity/ for the terminal itself
+    terminals/<id>/                  device.crt seal.pub; identity/ kazasu.toml go to the terminal
     cards/                           <name>.key <name>.crt
     documents/                       what people edit
     repository/                      what is published
@@ -153,13 +153,17 @@ def open_town(folder: Path) -> Town:
     """
     path = folder / SETTINGS
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(decoded(path, path.read_bytes()))
     except FileNotFoundError:
-        remedy = f"make one with: kazasu town init {folder} --site NAME"
+        remedy = f"make one with: ./kazasu town init {folder} --site NAME"
         raise TownError(
             f"{folder} is no town directory ({SETTINGS} is missing); {remedy}"
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except NotADirectoryError:
+        raise TownError(f"{folder} is a file; name a town directory") from None
+    except OSError as error:
+        raise TownError(f"{path}: {error.strerror or error}") from error
+    except tomllib.TOMLDecodeError as error:
         raise TownError(f"{path}: {error}") from error
     unknown = sorted(set(settings) - set(_ACCEPTED))
     if unknown:
@@ -173,6 +177,21 @@ def open_town(folder: Path) -> Town:
         ),
         broker_port=check_port(f"{path}: broker_port", settings.get("broker_port", BROKER_PORT)),
     )
+
+
+def decoded(path: Path, data: bytes) -> str:
+    """The text of a file that people edit; editors that put a byte order mark first are many.
+
+    Raises:
+        TownError: it is not UTF-8, but for example Shift_JIS.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise TownError(
+            f"{path}: line {line} is not UTF-8; UTF-8 で保存し直してください / save it as UTF-8"
+        ) from None
 
 
 def _site(path: Path, value: object) -> str:

@@ -36,6 +36,7 @@ from terminal.core.rules import Language
 from terminal.wire.strict_json import Malformed
 
 FIRST_PORT = 8080
+LAST_PORT = 65_535
 TAPS = 20
 MOST_TAPS = 1_000
 TELL_EVERY_S = 10.0
@@ -60,8 +61,8 @@ examples:
   ./kazasu demo --check --plant edit --taps 2
                                      spoils one record first; the check must name it and exit 1
 
-Nothing needs root, nothing is left behind (but with --keep), nothing listens on any address but
-127.0.0.1.
+Only the very first set-up may ask for root, the demo itself never does. Nothing is left behind (but
+with --keep), nothing listens on any address but 127.0.0.1.
 """
 
 
@@ -103,12 +104,14 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--reader", choices=["demo", "pcsc"], default="demo", help="sample cards, or a USB reader"
     )
-    parser.add_argument("--port", type=int, default=0, help="of the page on 127.0.0.1")
+    parser.add_argument(
+        "--port", type=int, help=f"of the page on 127.0.0.1 ({FIRST_PORT}, or any that is free)"
+    )
     parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave all files there")
     checking = parser.add_argument_group("checking without a browser")
     checking.add_argument("--check", action="store_true", help="tap every card and prove all")
-    checking.add_argument("--taps", type=int, default=TAPS, help=f"of each card ({TAPS})")
+    checking.add_argument("--taps", type=int, help=f"of each card ({TAPS})")
     checking.add_argument(
         "--json", action="store_true", help="one line of JSON before the last line: T and R by card"
     )
@@ -116,15 +119,23 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         "--plant", choices=list(PLANTS), help="spoil one thing, which the check must name"
     )
     options = parser.parse_args(argv)
-    if not options.check and (options.plant or options.json):
-        parser.error("--plant and --json belong to --check")
+    _refuse_nonsense(parser, options)
+    return options
+
+
+def _refuse_nonsense(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End with a word on what does not fit together; fill in what was left away."""
+    if not options.check and (options.plant or options.json or options.taps is not None):
+        parser.error("--taps, --plant and --json belong to --check")
+    options.taps = TAPS if options.taps is None else options.taps
+    if options.port is not None and not 1 <= options.port <= LAST_PORT:
+        parser.error(f"--port is a number from 1 to {LAST_PORT}")
     if not 1 <= options.taps <= MOST_TAPS:
         parser.error(f"--taps is a number from 1 to {MOST_TAPS}")
     if options.check and options.reader != "demo":
         parser.error("--check taps its own sample cards: leave --reader away")
     if options.check and options.keep is not None and options.keep.exists():
         parser.error(f"--check counts from nothing: {options.keep} is there, name a new directory")
-    return options
 
 
 def _check(options: argparse.Namespace, language: Language) -> int:
@@ -161,7 +172,10 @@ def _page(options: argparse.Namespace, language: Language) -> int:
     from provisioning.demo.show import Show  # noqa: PLC0415
 
     said = words(language)["console"]
-    port = options.port or _free_port(HOST)
+    port = _free_port(HOST) if options.port is None else options.port
+    if fault := _fault_of(HOST, port):
+        print(f"kazasu demo: {said['port_taken'].format(port=port, why=fault)}", file=sys.stderr)
+        return 2
     real_reader = options.reader == "pcsc"
     print(said["starting"], flush=True)
     with Stage(language, keep=options.keep, slot="pcsc" if real_reader else "") as stage:
@@ -197,11 +211,26 @@ def _quietly(_part: str) -> None:
 def _free_port(host: str) -> int:
     """The usual port if nobody has it, else any."""
     for port in (FIRST_PORT, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            return int(probe.getsockname()[1])
+        with contextlib.suppress(OSError):
+            return _bound(host, port)
     raise OSError(f"no free port on {host}")
+
+
+def _fault_of(host: str, port: int) -> str:
+    """Why ``port`` cannot be used, in the system's words; "" if it can."""
+    try:
+        _bound(host, port)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _bound(host: str, port: int) -> int:
+    """Take ``port`` for a moment (0: any); gives its number."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        return int(probe.getsockname()[1])
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -30,6 +30,7 @@ from provisioning.demo.views import (
     PanelView,
     RecordsView,
     SwitchesView,
+    Told,
     TopView,
     TrayView,
 )
@@ -46,6 +47,8 @@ class Stage(Protocol):
     """What the page asks of the running demo; no call waits for anything."""
 
     real_reader: bool
+    language: Language
+    """What was last chosen on any page."""
 
     def shown(self) -> Shown:
         """What is to be seen now."""
@@ -95,8 +98,9 @@ class Stage(Protocol):
 class Page:
     """One open page."""
 
-    def __init__(self, stage: Stage, language: Language) -> None:
-        self._stage, self._language, self._words = stage, language, words(language)
+    def __init__(self, stage: Stage) -> None:
+        self._stage, self._language = stage, stage.language
+        self._words = words(self._language)
         self._paper: Mapping[str, object] | None = None
         self._wanted = True
         self._heard, _ = stage.edges_after(0)
@@ -110,25 +114,39 @@ class Page:
         said = self._words
         with ui.element("div").classes("kz-page").props(f'lang="{self._language}"'):
             self._top = TopView(
-                said["page"], sound=self._turn_sound, language=self._change_language
+                self._top_words(), sound=self._turn_sound, language=self._change_language
             )
             with ui.element("div").classes("kz-left"):
-                self._panel = PanelView(said["panel"], self._press)
+                self._panel = PanelView(said["panel"], self._instead(self._press))
                 self._tray = TrayView(
                     self._tray_words(reader=True),
                     self._cards(),
-                    tap=self._stage.tap,
-                    lay=self._stage.lay,
+                    tap=self._instead(self._stage.tap),
+                    lay=self._instead(self._stage.lay),
                     take=self._stage.take,
                 )
             with ui.element("div").classes("kz-right"):
                 self._switches = SwitchesView(
                     said["switches"], flip=self._flip, publish=self._publish, drop=self._drop
                 )
-                self._records = RecordsView(said["records"], self._open, self._close)
+                self._records = RecordsView(said["records"], self._instead(self._open), self._close)
                 FactsView(said["facts"])
             self._line = ui.label("").classes("kz-say").props('role="status"')
             self._line.set_visibility(False)
+
+    def _top_words(self) -> Words:
+        """A real reader has no queue, so its step is left out."""
+        said = self._words["page"]
+        return {**said, "steps": said["steps"][:-1]} if self._stage.real_reader else said
+
+    def _instead(self, act: Told) -> Told:
+        """What is done instead of signing: a paper that lies open is put away first."""
+
+        def begun(told: str) -> None:
+            self._drop()
+            act(told)
+
+        return begun
 
     def _tray_words(self, *, reader: bool) -> Words:
         if not self._stage.real_reader:
@@ -146,6 +164,8 @@ class Page:
         ]
 
     def _refresh(self) -> None:
+        if self._stage.language is not self._language:
+            self._turn_page()
         now = self._stage.shown()
         panel = now.panel
         self._panel.put(
@@ -197,6 +217,7 @@ class Page:
         if key not in set(Switch) or wanted not in {"on", "off"}:
             return
         if key != Switch.PERMIT:
+            self._drop()
             self._stage.flip(Switch(key), on=wanted == "on")
             return
         proposal = None if self._paper else self._stage.proposal()
@@ -243,9 +264,12 @@ class Page:
         self._sound = not self._sound
 
     def _change_language(self) -> None:
-        language = other(self._language)
-        self._stage.speak(language)
-        ui.navigate.to(f"/?lang={language}")
+        self._stage.speak(other(self._language))
+
+    def _turn_page(self) -> None:
+        """Load the page anew, once, because its language was changed, here or on another."""
+        self._language = self._stage.language
+        ui.navigate.reload()
 
 
 def serve(
@@ -258,19 +282,19 @@ def serve(
 ) -> None:
     """Serve the page on 127.0.0.1 at ``port`` until the process is told to end.
 
-    ``language`` is the page's first one; ``show`` opens the machine's browser. ``ready`` is
+    ``language`` is the first page's; ``show`` opens the machine's browser. ``ready`` is
     called, from a thread, once the page can be opened.
     """
     app.add_middleware(OnlyThisPage)
     threading.Thread(target=_tell_when_open, args=(port, ready), daemon=True).start()
 
-    @ui.page("/", title=words(language)["page"]["title"], response_timeout=10.0)
-    def _page(lang: str = "") -> None:
-        chosen = Language(lang) if lang in set(Language) else language
+    @ui.page("/", response_timeout=10.0)
+    def _page() -> None:
+        ui.page_title(words(stage.language)["page"]["title"])
         folder = Path(__file__).parent
         for style in STYLES:
             ui.add_css(folder / style)
-        Page(stage, chosen)
+        Page(stage)
 
     ui.run(
         host=HOST,

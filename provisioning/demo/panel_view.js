@@ -32,7 +32,7 @@ export default {
         <div class="kz-keys">
           <button v-for="(label, index) in buttons" :key="label" type="button" class="kz-key"
                   :disabled="!power" @click="$emit('press', index + 1)">
-            <small>{{ index + 1 }}</small>{{ label }}
+            {{ label }}
           </button>
         </div>
         <div id="kz-reader" class="kz-reader" :class="{ busy: busy }">

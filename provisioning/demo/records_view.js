@@ -6,18 +6,20 @@ export default {
       <header>
         <h2>{{ words.records }}</h2>
         <dl class="kz-counts">
-          <div :class="{ some: waiting > 0 }"><dt>{{ words.waiting }}</dt><dd>{{ waiting }}</dd></div>
-          <div><dt>{{ words.recorded }}</dt><dd>{{ recorded }}</dd></div>
-          <div class="sealed"><dt>{{ words.received }}</dt><dd>{{ received }}</dd></div>
+          <div :class="{ some: waiting > 0 }" :title="words.tip_wait"><dt>{{ words.waiting }}</dt><dd>{{ waiting }}</dd></div>
+          <div :title="words.tip1"><dt>{{ words.recorded }}</dt><dd>{{ recorded }}</dd></div>
+          <div class="sealed" :title="words.tip3"><dt>{{ words.received }}</dt><dd>{{ received }}</dd></div>
         </dl>
       </header>
       <div class="kz-sheet">
         <table>
           <thead><tr>
-            <th class="n">{{ words.number }}</th><th>{{ words.time }}</th><th>{{ words.who }}</th>
+            <th class="n">{{ words.number }}</th><th>{{ words.time }}</th>
+            <th :title="words.tip_who">{{ words.who }}</th>
             <th>{{ words.outcome }}</th>
-            <th class="s">{{ words.stage1 }}</th><th class="s">{{ words.stage2 }}</th>
-            <th class="s">{{ words.stage3 }}</th>
+            <th class="s" :title="words.tip1">{{ words.stage1 }}</th>
+            <th class="s" :title="words.tip2">{{ words.stage2 }}</th>
+            <th class="s" :title="words.tip3">{{ words.stage3 }}</th>
           </tr></thead>
           <tbody aria-live="polite" aria-relevant="additions">
             <tr v-for="row in rows" :key="row.id" :class="[row.tone, { fresh: row.fresh }]"
@@ -25,8 +27,9 @@ export default {
               <td class="n"><button type="button" :aria-label="words.read + ' ' + row.seq"
                   @click.stop="$emit('open', row.seq)">{{ row.seq }}</button></td>
               <td class="t">{{ row.time }}</td>
-              <td class="w">{{ row.who }}</td>
-              <td class="o"><b>{{ row.mark }}</b>{{ row.outcome }}</td>
+              <td class="w" :title="words.tip_who">{{ row.who }}</td>
+              <td class="o" :title="row.reason === 'publication_active' ? words.tip_sent_out : null"
+                  ><b>{{ row.mark }}</b>{{ row.outcome }}</td>
               <td class="s"><span class="kz-tick" :title="words.tip1">✓</span></td>
               <td class="s"><span v-if="row.stage > 1" class="kz-tick" :title="words.tip2">✓</span>
                 <span v-else class="kz-wait" :title="words.tip_wait">{{ words.pending }}</span></td>

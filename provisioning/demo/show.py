@@ -9,11 +9,11 @@ goes to the log, and the page goes on.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from provisioning.demo.hand import NoReaderError, Presence
 from provisioning.demo.samples import RUSH_PEOPLE
-from provisioning.demo.shown import Proposal, Shown, Switch
+from provisioning.demo.shown import Proposal, Row, Shown, Switch
 from provisioning.demo.stage import Stage
 from terminal.core.reasons import Note
 from terminal.core.rules import Language
@@ -46,6 +46,10 @@ class Show:
         self._rush_left = 0
         self._stop = threading.Event()
         self._offline_from = 0
+        self._mending = False
+        self._signed_number = 0
+        self.language = stage.town.language
+        """What was last chosen for page and screens; the screens follow with the publication."""
         self._rush_lock = threading.Lock()
         self._rush_end = threading.Event()
         self._switching = threading.Lock()
@@ -66,6 +70,7 @@ class Show:
             broker=stage.broker.running,
             permitted=stage.town.permitted,
             publishing=self._publishing,
+            mending=self._mending and stage.cable.plugged and stage.broker.running,
             rush_left=self._rush_left,
             rows=stage.rows(LISTED),
             counts=stage.counts(),
@@ -134,11 +139,12 @@ class Show:
             town.permitted = permitted
             return True
 
-        self._run(lambda: self._send(change, PERMIT))
+        self._run(lambda: self._send(change, is_permit=True))
 
     def speak(self, language: Language) -> None:
         """Publish that the terminal's screens speak ``language``."""
         town = self._stage.town
+        self.language = language
 
         def change() -> bool:
             if town.language is language:
@@ -146,7 +152,7 @@ class Show:
             town.language = language
             return True
 
-        self._run(lambda: self._send(change, step=None))
+        self._run(lambda: self._send(change, is_permit=False))
 
     def _run(self, act: Callable[[], None]) -> None:
         def guarded() -> None:
@@ -192,6 +198,7 @@ class Show:
     def _turn_lan(self, pulled: bool) -> None:  # noqa: FBT001 - a switch has just these two
         cable = self._stage.cable
         if not pulled:
+            self._mending |= not cable.plugged
             cable.plug()
         elif cable.plugged:
             self._offline_from = int(time.monotonic() * 1000)
@@ -200,6 +207,7 @@ class Show:
     def _turn_broker(self, stopped: bool) -> None:  # noqa: FBT001 - as above
         stage = self._stage
         if stage.broker.running is stopped:
+            self._mending |= not stopped
             (stage.kill_broker if stopped else stage.start_broker)()
 
     def _turn_power(self, cut: bool) -> None:  # noqa: FBT001 - as above
@@ -207,14 +215,14 @@ class Show:
         if stage.terminal.running is cut:
             (stage.cut_power if cut else stage.power_on)()
 
-    def _send(self, change: Callable[[], bool], step: int | None) -> None:
+    def _send(self, change: Callable[[], bool], *, is_permit: bool) -> None:
         begun = time.monotonic()
         with self._switching:
             number = self._signed(change)
-        if number is None or step is None:
+        if number is None or not is_permit:
             return
+        self._signed_number = number
         if self._taken(number):
-            self._done.add(step)
             self._say("taken", f"{time.monotonic() - begun:.1f}")
         else:
             self._say("published", str(number))
@@ -304,10 +312,25 @@ class Show:
             taps = [row for row in self._stage.rows(LISTED) if row.kind != "terminal"]
             if taps:
                 self._done.add(TAPPED)
-            if not self._offline_from:
-                continue
-            if any(row.mono_ms > self._offline_from for row in taps):
-                self._done.add(OFFLINE)
-            plugged = self._stage.cable.plugged
-            if plugged and OFFLINE in self._done and self._stage.counts().waiting == 0:
-                self._done.add(BACK)
+            if self._tapped_under_new_permit():
+                self._done.add(PERMIT)
+            self._note_link(taps)
+
+    def _tapped_under_new_permit(self) -> bool:
+        """Whether a card was tapped since a changed permit came into force, whatever the answer."""
+        tapped = False
+        for row in self._stage.rows(LISTED):
+            if row.reason == Note.PUBLICATION_ACTIVE and row.detail.isdecimal():
+                return tapped and 0 < self._signed_number <= int(row.detail)
+            tapped |= row.kind != "terminal"
+        return False
+
+    def _note_link(self, taps: Sequence[Row]) -> None:
+        """What was tried with the cable, and whether all is back since it was plugged in."""
+        cable, waiting = self._stage.cable, self._stage.counts().waiting
+        if cable.carries and not waiting:
+            self._mending = False
+        if self._offline_from and any(row.mono_ms > self._offline_from for row in taps):
+            self._done.add(OFFLINE)
+        if cable.plugged and OFFLINE in self._done and not waiting:
+            self._done.add(BACK)

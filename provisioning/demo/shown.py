@@ -92,6 +92,8 @@ class Shown:
     broker: bool
     permitted: bool
     publishing: bool
+    mending: bool
+    """Plugged in again, but the terminal has not yet come back or not yet sent all it kept."""
     rush_left: int
     rows: tuple[Row, ...]
     counts: Counts

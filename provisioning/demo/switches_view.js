@@ -5,7 +5,8 @@ export default {
     <section class="kz-switches" :aria-label="words.try">
       <div class="kz-tiles">
         <button v-for="tile in tiles" :key="tile.key" type="button" class="kz-tile"
-                :class="[tile.key, { on: tile.on }]" :data-key="tile.key" :disabled="tile.busy"
+                :class="[tile.key, { on: tile.on }]" :data-key="tile.key" :title="tile.tip"
+                :disabled="tile.busy"
                 :role="tile.held ? 'switch' : null"
                 :aria-checked="tile.held ? String(tile.on) : null" @click="$emit('flip', tile.key + (tile.on ? ':off' : ':on'))">
           <svg viewBox="0 0 32 32" aria-hidden="true">

@@ -26,7 +26,8 @@ def tiles(now: Shown, said: Mapping[str, Words], *, rush: bool) -> list[Mapping[
     ]
     return [
         *(queue if rush else []),
-        _tile(Switch.LAN, said, on=not now.lan),
+        _tile(Switch.LAN, said, on=not now.lan)
+        | ({"state": said["lan"]["mending"]} if now.mending else {}),
         _tile(Switch.BROKER, said, on=not now.broker),
         _tile(Switch.POWER, said, on=not now.panel.power),
         _tile(Switch.PERMIT, said, on=not now.permitted)
@@ -43,6 +44,7 @@ def _tile(
         "key": str(switch),
         "icon": _ICONS[switch],
         "title": text["title"],
+        "tip": text["tip"],
         "state": text["on" if on else "off"].format(left=left),
         "on": on,
         "held": True,

@@ -4,7 +4,11 @@ export default {
   template: `
     <header class="kz-top">
       <div class="kz-name">{{ words.name }}<small>{{ words.about }}</small></div>
-      <ol class="kz-steps" :aria-label="words.steps_label">
+      <ol v-if="next < 0" class="kz-steps" :aria-label="words.steps_label">
+        <li class="done"><b>✓</b>{{ words.tried }}</li>
+        <li class="now" :title="words.next_tip"><b>→</b>{{ words.next }}</li>
+      </ol>
+      <ol v-else class="kz-steps" :aria-label="words.steps_label">
         <li v-for="(step, index) in words.steps" :key="step"
             :class="done.includes(index) ? 'done' : index === next ? 'now' : ''">
           <b>{{ done.includes(index) ? '✓' : index + 1 }}</b>{{ step }}

@@ -10,7 +10,7 @@ export default {
     <section class="kz-tray" :aria-label="words.tray">
       <header><h2>{{ words.tray }}</h2><p>{{ words.how }}</p></header>
       <div class="kz-cards" ref="cards">
-        <div v-for="card in cards" :key="card.key" class="kz-place">
+        <div v-for="card in cards" :key="card.key" class="kz-place" :title="card.tip">
           <button type="button" class="kz-card" :class="[card.look, { lying: lying === card.key,
                   carried: carried === card.key }]" :style="position(card.key)" :data-key="card.key"
                   :aria-label="card.number + ' ' + card.name + ' ' + card.note"

@@ -35,6 +35,12 @@ class WireCut:
         with self._lock:
             return self._listener is not None
 
+    @property
+    def carries(self) -> bool:
+        """Whether a connection runs through it now."""
+        with self._lock:
+            return bool(self._ends)
+
     def pull(self) -> None:
         """Pull the cable: every connection ends, none comes through; idempotent."""
         with self._lock:

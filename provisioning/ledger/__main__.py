@@ -25,7 +25,7 @@ from provisioning.ledger.totals import as_csv, as_jsonl, lines
 from provisioning.ledger.verify import nothing_held, proven, verify_ledger
 from provisioning.ledger.words import Language
 from provisioning.mqtt import BrokerAddress
-from provisioning.town import Town, TownError, open_town
+from provisioning.town import SETTINGS, Town, TownError, open_town
 
 DATABASE = "ledger.db"
 KEY = "ledger.key"
@@ -82,22 +82,32 @@ def _serve(options: argparse.Namespace) -> int:
     address = BrokerAddress(options.host or town.broker_names[0], options.port or town.broker_port)
     # Whatever it writes says who was where: for the ledger's own user alone.
     before = os.umask(0o077)
-    store = Store(options.database or database_of(town))
+    try:
+        _collect(town, address, key, options.database or database_of(town))
+    finally:
+        os.umask(before)
+    return 0
+
+
+def _collect(
+    town: Town, address: BrokerAddress, key: ec.EllipticCurvePrivateKey, database: Path
+) -> None:
+    store = Store(database)
     try:
         intake = Intake(store, EnrolmentDirectory(town.folder / "terminals"), key)
         collector = Collector(intake, Road(town.site, address, town.client("ledger")))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: collector.stop())
+        where = f"{address.host}:{address.port}"
+        print(f"collecting for {town.site} from {where}; Ctrl-C ends", file=sys.stderr)
         collector.run()
     finally:
         store.close()
-        os.umask(before)
-    return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
     town, enrolled = _town_of(options)
-    with Reading(options.database) as held:
+    with Reading(_database(options)) as held:
         verdicts = verify_ledger(held, enrolled, ledger_keys(town))
         aside = sum(1 for _ in held.quarantined())
         alarms = sum(1 for one in held.alarms() if one.ended_ms is None)
@@ -122,13 +132,13 @@ def _verify(options: argparse.Namespace) -> int:
         for terminal in silent:
             print(told.nothing_held(terminal, language))
         if alarms:
-            print(told.open_alarms(alarms, options.database, language))
+            print(told.open_alarms(alarms, _database(options), language))
         print(told.ledger(told.Sums(records, aside, len(broken), len(silent)), language))
     return 0 if whole else 1
 
 
 def _alarms(options: argparse.Namespace) -> int:
-    with Reading(options.database) as held:
+    with Reading(_database(options)) as held:
         listed = [one for one in held.alarms() if options.all or one.ended_ms is None]
     if options.json:
         print(json.dumps([asdict(one) for one in listed], ensure_ascii=False, indent=1))
@@ -142,17 +152,20 @@ def _alarms(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     _, enrolled = _town_of(options)
-    with Reading(options.database) as held:
+    with Reading(_database(options)) as held:
         newest = proven(held.records(newest=options.number), enrolled)
         # The latest stands last, where the eye is.
-        for line in reversed(deque(lines(newest, options.language))):
-            print(line)
+        shown = deque(lines(newest, options.language))
+    for line in reversed(shown):
+        print(line)
+    if not shown:
+        print(told.no_record(options.language))
     return 0
 
 
 def _export(options: argparse.Namespace) -> int:
     _, enrolled = _town_of(options)
-    with Reading(options.database) as held, held.snapshot():
+    with Reading(_database(options)) as held, held.snapshot():
         for line in _FORMATS[options.format](proven(held.records(), enrolled)):
             sys.stdout.write(line)
     return 0
@@ -160,17 +173,34 @@ def _export(options: argparse.Namespace) -> int:
 
 def _town_of(options: argparse.Namespace) -> tuple[Town, Enrolled]:
     """The town whose certificates count: named, or the one the database lies in."""
-    folder = options.town or options.database.absolute().parent.parent
-    try:
-        town = open_town(folder)
-    except TownError as error:
-        raise TownError(f"{error}; or name the town directory with --town") from None
+    database = _database(options)
+    folder = options.town or database.absolute().parent.parent
+    if not options.town and not (folder / SETTINGS).exists():
+        if not database.is_file():
+            raise TownError(f"{database} is not there; the ledger makes it when it first runs")
+        raise TownError(f"{database} lies in no town directory; name the town with --town TOWN")
+    town = open_town(folder)
     return town, read_enrolled(town.folder / "terminals")
+
+
+def _database(options: argparse.Namespace) -> Path:
+    """The ledger's file: named itself, or by the town directory or the folder it lies in."""
+    named: Path = options.database
+    if not named.is_dir():
+        return named
+    if (named / SETTINGS).exists():
+        return database_of(open_town(named))
+    if (named / DATABASE).exists():
+        return named / DATABASE
+    raise TownError(
+        f"{named} holds neither a town ({SETTINGS}) nor a ledger ({DATABASE}); "
+        "name the town directory or the ledger's file"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="kazasu town ledger", description="The town hall's store of records, and its proofs."
+        prog="./kazasu town ledger", description="The town hall's store of records, and its proofs."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="collect records from the broker until stopped")
@@ -199,7 +229,12 @@ def _reading_commands(
         ("export", _export, "all proven records, as CSV or as JSON lines with their signatures"),
     ):
         command = commands.add_parser(name, help=purpose)
-        command.add_argument("database", type=Path, help=f"the ledger's file, {DATABASE}")
+        command.add_argument(
+            "database",
+            type=Path,
+            metavar="TOWN",
+            help=f"the town directory, or the ledger's file {DATABASE}",
+        )
         command.add_argument("--town", type=Path, help="default: the town the database lies in")
         command.add_argument(
             "--language",

@@ -39,7 +39,7 @@ def nothing_held(terminal: str, language: Language) -> str:
 
 def open_alarms(number: int, database: Path, language: Language) -> str:
     """How many alarms are open, and how to see them."""
-    command = f"kazasu town ledger alarms {database}"
+    command = f"./kazasu town ledger alarms {database}"
     if language is Language.JA:
         return f"警報 {number}件 (一覧: {command})"
     return f"{number} {'alarm is' if number == 1 else 'alarms are'} open; see: {command}"
@@ -76,6 +76,11 @@ def alarm(one: StoredAlarm, language: Language) -> str:
     if one.ended_ms is not None:
         parts.append(f"{'終了' if japanese else 'ended'} {town_time(one.ended_ms)}")
     return "  ".join(part for part in parts if part)
+
+
+def no_record(language: Language) -> str:
+    """There is nothing to show yet."""
+    return "記録はまだありません。" if language is Language.JA else "There is no record yet."
 
 
 def no_alarm(language: Language) -> str:

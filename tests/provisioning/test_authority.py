@@ -258,7 +258,7 @@ def test_a_bad_town_file_is_refused_with_place_and_remedy(
 
 
 def test_a_folder_that_is_no_town_is_told(tmp_path: Path) -> None:
-    with pytest.raises(TownError, match="kazasu town init"):
+    with pytest.raises(TownError, match=r"\./kazasu town init"):
         open_town(tmp_path)
 
 

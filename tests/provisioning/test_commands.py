@@ -1,6 +1,10 @@
 """The town hall's commands, as somebody at a keyboard meets them."""
 
 import json
+import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from provisioning.__main__ import main
 from provisioning.broker import Broker
 from provisioning.town import open_town
 
+ROOT = Path(__file__).parents[2]
 PERSON = """
 [[holders]]
 id = "k7p2"
@@ -37,7 +42,7 @@ def town(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     assert main(["card", folder, "sato"]) == 0
     card = capsys.readouterr().out.split('id = "')[1].split('"')[0]
     documents = Path(folder) / "documents"
-    roster = (documents / "roster.toml").read_text().replace("holders = []", "")
+    roster = (documents / "roster.toml").read_text()
     (documents / "roster.toml").write_text(roster + PERSON.format(card=card))
     with (documents / "terminals.toml").open("a") as file:
         file.write(WALL)
@@ -61,8 +66,8 @@ def test_the_preview_is_there_for_programs(town: str, capsys: pytest.CaptureFixt
 def test_without_a_yes_nothing_is_signed(town: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", town]) == 1
     told = capsys.readouterr().err
-    assert "Not published" in told
-    assert f"kazasu town publish {town} --yes" in told
+    assert "Not published, nothing is signed: only a keyboard can say yes" in told
+    assert f"./kazasu town publish {town} --yes" in told
     assert not (Path(town) / "repository/metadata/1.targets.json").exists()
 
 
@@ -82,7 +87,7 @@ def test_a_broker_that_is_away_costs_no_signature(
 ) -> None:
     monkeypatch.setattr("provisioning.mqtt.PATIENCE_S", 0.2)
     assert main(["publish", town, "--yes", "--port", "9"]) == 1
-    assert "kazasu town send" in capsys.readouterr().err
+    assert f"./kazasu town send {town}" in capsys.readouterr().err
     assert (Path(town) / "repository/metadata/1.targets.json").exists()
 
 
@@ -90,7 +95,7 @@ def test_a_town_that_is_none_is_told_with_the_remedy(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["preview", str(tmp_path)]) == 1
-    assert "kazasu town init" in capsys.readouterr().err
+    assert "./kazasu town init" in capsys.readouterr().err
 
 
 def test_a_second_init_completes_and_one_with_other_values_is_told(
@@ -103,12 +108,48 @@ def test_a_second_init_completes_and_one_with_other_values_is_told(
     assert "broker_port" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["init", "--site", "minami"], ["preview"]])
+def test_a_file_is_not_taken_for_a_town(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    file = tmp_path / "README.md"
+    file.write_text("ours")
+    assert main([command[0], str(file), *command[1:]]) == 1
+    assert f"{file} is a file" in capsys.readouterr().err
+    assert file.read_text() == "ours"
+
+
+def test_a_folder_that_cannot_be_made_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "/proc/town", "--site", "minami"]) == 1
+    assert "/proc/town cannot be made here" in capsys.readouterr().err
+
+
+def test_the_terminal_accepts_the_settings_that_are_laid_out_for_it(town: str) -> None:
+    settings = Path(town) / "terminals/entrance-1/kazasu.toml"
+    command = [sys.executable, "-m", "terminal", "--settings", str(settings), "--check"]
+    plain = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert "entrance-1 of minami: settings and identity fit" in plain.stdout, plain.stderr
+    text = settings.read_text(encoding="utf-8")
+    # Every key that is offered in a comment is one the terminal knows.
+    settings.write_text(re.sub(r"(?m)^# (?=[a-z0-9_]+ = )", "", text), encoding="utf-8")
+    whole = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert whole.returncode == 0, whole.stderr
+    assert tomllib.loads(settings.read_text(encoding="utf-8"))["pins"]["strike"] == 17
+
+
+def test_settings_that_are_there_stay(town: str) -> None:
+    settings = Path(town) / "terminals/entrance-1/kazasu.toml"
+    settings.write_text("# ours\n")
+    assert main(["terminal", town, "entrance-1"]) == 0
+    assert settings.read_text() == "# ours\n"
+
+
 def test_the_help_tells_the_whole_way(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     shown = capsys.readouterr().out
     for command in ("init", "terminal", "card", "preview", "publish", "renew", "broker", "ledger"):
-        assert f"kazasu town {command}" in shown
+        assert f"./kazasu town {command}" in shown
 
 
 @pytest.mark.real

@@ -33,7 +33,7 @@ def test_of_a_new_town_nothing_ends_soon(town: Town) -> None:
 def test_the_end_of_a_publication_is_told_a_month_before(town: Town) -> None:
     targets, snapshot = told(town, 61)
     assert targets.startswith("the signature of the targets ends in 2")
-    assert "kazasu town publish" in targets
+    assert "./kazasu town publish" in targets
     assert snapshot.startswith("the signature of the snapshot ends in 2")
     assert told(town, 92)[0].startswith("the signature of the targets has ended")
 

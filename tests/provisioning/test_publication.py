@@ -125,7 +125,7 @@ def test_a_terminal_without_identity_is_told_with_the_command(hall: TownHall) ->
     terminals = hall.read("terminals")
     terminals["terminals"]["ent-9"] = terminals["terminals"][TERMINAL]
     hall.write("terminals", terminals)
-    with pytest.raises(TownError, match=r"kazasu town terminal .* ent-9"):
+    with pytest.raises(TownError, match=r"\./kazasu town terminal .* ent-9"):
         publication.prepare(hall.town)
 
 

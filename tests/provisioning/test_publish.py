@@ -56,6 +56,7 @@ def test_a_roster_of_ten_thousand_people_goes_in_chunks(hall: TownHall) -> None:
         for number in range(10_000)
     ]
     hall.write("roster", {"holders": crowd})
+    hall.permit("h-0")
     hall.publish()
     listed = index_of(hall.broker.kept[INDEX])
     roster = next(one for path, one in listed.items() if path.startswith(f"sealed/{TERMINAL}/"))

@@ -1,5 +1,6 @@
 """The demo's command line: its language, its exit codes, what it says of what stays."""
 
+import socket
 import sqlite3
 from pathlib import Path
 
@@ -58,3 +59,40 @@ def test_what_is_kept_is_said_with_its_place(language: str, tmp_path: Path) -> N
     assert str(tmp_path) in said["kept"].format(folder=tmp_path)
     assert command_line._end_words(said, tmp_path) != said["ended"]
     assert command_line._end_words(said, None) == said["ended"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--port", "99999"], "from 1 to 65535"),
+        (["--port", "0"], "from 1 to 65535"),
+        (["--taps", "2"], "belong to --check"),
+        (["--check", "--taps", "0"], "from 1 to 1000"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_once(
+    capsys: pytest.CaptureFixture[str], asked: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command_line._options(asked)
+    assert ended.value.code == 2
+    heard = capsys.readouterr()
+    assert said in heard.err
+    assert heard.out == ""
+
+
+def test_without_a_number_a_card_is_tapped_as_often_as_the_help_says() -> None:
+    assert command_line._options(["--check"]).taps == command_line.TAPS
+
+
+def test_a_port_that_somebody_has_is_named_with_a_remedy_before_anything_starts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        assert command_line.main(["--lang", "en", "--no-browser", "--port", str(port)]) == 2
+    heard = capsys.readouterr()
+    assert f"Port {port} cannot be used" in heard.err
+    assert "--port" in heard.err
+    assert heard.out == ""

@@ -32,6 +32,13 @@ canvas => {
   return lit;
 }
 """
+NOTE_WORDS = """
+tile => {
+  document.noted = new Set();
+  const watch = new MutationObserver(() => document.noted.add(tile.innerText));
+  watch.observe(tile, { subtree: true, childList: true, characterData: true, attributes: true });
+}
+"""
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -172,10 +179,15 @@ def test_with_the_lan_pulled_taps_go_on_and_arrive_when_it_is_plugged_in(page: P
     page.keyboard.press("2")
     waiting = page.locator("tbody tr[data-reason=no_permit]").first
     expect(waiting).to_have_attribute("data-stage", "1")
+    lan.evaluate(NOTE_WORDS)
     lan.click()
     expect(lan).to_have_attribute("aria-checked", "false")
     expect(waiting).to_have_attribute("data-stage", "3", timeout=60_000)
     expect(page.locator(".kz-counts dd").first).to_have_text("0")
+    expect(lan).to_contain_text("つながっています")
+    first, last = page.evaluate("[...document.noted].filter(one => !one.includes('抜けて'))")
+    assert "つなぎ直しています" in first
+    assert "つながっています" in last
 
 
 def test_a_double_click_turns_a_switch_once(page: Page) -> None:
@@ -214,6 +226,20 @@ def test_a_change_that_another_page_has_signed_is_not_signed_the_other_way(
     expect(permit).not_to_have_class(re.compile(r"\bon\b"))
 
 
+def test_a_paper_that_lies_open_is_put_away_when_something_else_is_begun(page: Page) -> None:
+    permit, paper = page.locator("[data-key=permit]"), page.locator(".kz-paper")
+    permit.click()
+    expect(paper).to_be_visible()
+    page.locator(".kz-key").first.click()
+    expect(paper).to_be_hidden()
+    permit.click()
+    expect(paper).to_be_visible()
+    page.keyboard.press("2")
+    expect(paper).to_be_hidden()
+    # The button's wish is used up by that card.
+    expect(page.locator("tbody tr[data-reason=punched_in]").first).to_contain_text("佐藤")
+
+
 def test_another_pages_script_gets_no_socket(page: Page, address: str) -> None:
     open_socket = """address => new Promise(told => {
         const place = '_nicegui_ws/socket.io/?EIO=4&transport=websocket';
@@ -236,6 +262,8 @@ def test_another_pages_script_gets_no_socket(page: Page, address: str) -> None:
 
 def test_a_changed_permit_is_signed_and_the_terminal_takes_it(page: Page) -> None:
     permit = page.locator("[data-key=permit]")
+    step = page.locator(".kz-steps li").nth(3)
+    expect(step).to_contain_text("許可を変え")
     for outcome in ("no_permit", "permitted"):
         permit.click()
         expect(page.locator(".kz-paper")).to_contain_text("鈴木")
@@ -246,6 +274,7 @@ def test_a_changed_permit_is_signed_and_the_terminal_takes_it(page: Page) -> Non
         page.keyboard.press("1")
         row = page.locator(f"tbody tr[data-reason={outcome}]").filter(has_text="鈴木")
         expect(row.first).to_have_class(re.compile(r"\bfresh\b"))
+        expect(step).to_have_class("done")
 
 
 def test_a_button_and_a_card_make_a_punch(page: Page) -> None:
@@ -266,12 +295,20 @@ def test_without_power_the_terminal_is_dark_and_comes_back(page: Page) -> None:
     expect(page.locator("tbody tr[data-reason=started]").first).to_be_visible()
 
 
-def test_the_language_changes_on_the_page_and_on_the_terminal(page: Page) -> None:
+def test_the_language_changes_on_every_page_and_on_the_terminal(page: Page, address: str) -> None:
     page.locator(".kz-plain.language").click()
     expect(page.locator(".kz-page")).to_have_attribute("lang", "en")
     expect(page.locator(".kz-records h2")).to_have_text("Records")
+    second = page.context.new_page()
+    second.goto(address)
+    for one in (page, second):
+        one.reload()
+        expect(one.locator(".kz-page")).to_have_attribute("lang", "en")
+        expect(one.locator(".kz-plain.language")).to_have_text("日本語")
     page.locator(".kz-plain.language").click()
-    expect(page.locator(".kz-page")).to_have_attribute("lang", "ja")
+    for one in (page, second):
+        expect(one.locator(".kz-page")).to_have_attribute("lang", "ja")
+    second.close()
 
 
 def test_everything_that_can_be_pressed_has_a_name_for_those_who_cannot_see(page: Page) -> None:

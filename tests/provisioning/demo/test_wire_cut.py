@@ -49,6 +49,7 @@ def test_what_goes_in_comes_out_at_the_broker_and_back(cable: WireCut) -> None:
     with call(cable) as link:
         link.sendall(b"a record")
         assert link.recv(100) == b"a record"
+        assert cable.carries
 
 
 def test_pulling_ends_the_connection_and_refuses_new_ones(cable: WireCut) -> None:
@@ -58,6 +59,7 @@ def test_pulling_ends_the_connection_and_refuses_new_ones(cable: WireCut) -> Non
         cable.pull()
         assert link.recv(100) == b""
     assert not cable.plugged
+    assert not cable.carries
     with pytest.raises(OSError, match=r"(?i)refused"):
         call(cable)
 

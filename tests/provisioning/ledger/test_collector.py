@@ -1,6 +1,7 @@
 """The ledger's process at a real broker: killed, restarted, robbed, and nothing is lost."""
 
 import json
+import os
 import queue
 import random
 import signal
@@ -62,14 +63,15 @@ class Ledger:
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "provisioning.ledger", "serve"),
-                *("--town", str(self.town.folder), "--port", str(self._port or self.broker.port)),
-            ],
-            stderr=subprocess.DEVNULL,
-        )
+    def start(self, said: Path = Path(os.devnull)) -> None:
+        with said.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "provisioning.ledger", "serve", "--town"),
+                    *(str(self.town.folder), "--port", str(self._port or self.broker.port)),
+                ],
+                stderr=stderr,
+            )
 
     def end(self, number: signal.Signals) -> int:
         if self._process is None:
@@ -365,6 +367,16 @@ def test_a_disk_that_refuses_loses_nothing_and_is_asked_again(
         collector.stop()
         runner.join(10)
     assert proven(town) == 2
+
+
+def test_whoever_starts_it_reads_what_it_collects_and_how_it_ends(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    ledger.start(said)
+    line = f"collecting for {ledger.town.site} from localhost:{ledger.broker.port}; Ctrl-C ends\n"
+    eventually(lambda: line in said.read_text())
+    assert ledger.end(signal.SIGINT) == 0
 
 
 def test_a_second_ledger_for_the_same_database_is_refused(

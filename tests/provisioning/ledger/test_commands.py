@@ -130,7 +130,7 @@ def test_open_alarms_are_counted_by_verify_and_listed(
         desk.store.end_alarm(LedgerAlarm.RECORDS_MISSING, "gate-1", EPOCH, MORNING_MS)
     assert main(["verify", str(desk.path), "--language", "en"]) == 0
     alarmed, summed = capsys.readouterr().out.splitlines()[-2:]
-    assert alarmed == f"1 alarm is open; see: kazasu town ledger alarms {desk.path}"
+    assert alarmed == f"1 alarm is open; see: ./kazasu town ledger alarms {desk.path}"
     assert summed.endswith("chain ok")
     assert main(["alarms", str(desk.path), "--language", "en"]) == 0
     assert capsys.readouterr().out == (
@@ -156,7 +156,7 @@ def test_no_alarm_is_said_in_words(
 def test_the_help_names_the_command_as_it_is_called(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
-    assert capsys.readouterr().out.startswith("usage: kazasu town ledger ")
+    assert capsys.readouterr().out.startswith("usage: ./kazasu town ledger ")
 
 
 @pytest.mark.usefixtures("three")
@@ -177,6 +177,33 @@ def test_a_database_elsewhere_needs_the_town_named(
     assert "--town" in capsys.readouterr().err
     assert main(["verify", str(elsewhere), "--town", str(tmp_path)]) == 0
     desk.open()
+
+
+def test_the_town_directory_names_its_ledger(
+    desk: Desk, three: Wall, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("verify", "alarms", "show", "export"):
+        assert main([command, str(desk.path)]) == 0
+        of_the_file = capsys.readouterr().out
+        for folder in (tmp_path, desk.path.parent):
+            assert main([command, str(folder)]) == 0
+            assert capsys.readouterr().out == of_the_file
+
+
+def test_a_folder_with_neither_town_nor_ledger_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    assert main(["verify", str(folder)]) == 2
+    told = capsys.readouterr().err
+    assert f"{folder} holds neither a town (town.toml) nor a ledger (ledger.db)" in told
+    assert "init" not in told
+
+
+def test_show_says_when_there_is_no_record(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(desk.path), "--language", "en"]) == 0
+    assert capsys.readouterr().out == "There is no record yet.\n"
 
 
 def test_a_database_that_is_not_there_is_named(
