@@ -81,9 +81,8 @@ def newest_root(town: Town) -> Root:
         if path.name.partition(".")[0].isdigit()
     ]
     if not versions:
-        raise TownError(
-            f"{town.repository} holds no root; run: ./kazasu town init {town.folder} --site {town.site}"
-        )
+        remedy = f"./kazasu town init {town.folder} --site {town.site}"
+        raise TownError(f"{town.repository} holds no root; run: {remedy}")
     path = metadata_path(town, f"{max(versions)}.root.json")
     return Metadata[Root].from_bytes(files.read(path)).signed
 
