@@ -1,9 +1,8 @@
 """``python -m terminal --settings kazasu.toml``: run this terminal until it is told to end.
 
 Exit codes: 0 ended on request, 2 the command line or the settings are wrong, 3 the identity
-cannot be used, 4 the journal or the store beside
-it cannot be opened, 5 a device the terminal cannot be without (its
-strike, its reader's program) could not be set up.
+cannot be used, 4 the journal or the store beside it cannot be opened, 5 a device the terminal
+cannot be without (its strike, its reader's program) could not be set up.
 """
 
 import argparse

@@ -58,12 +58,17 @@ def write(state: State) -> Step:
         lost = _entry(state, batch[-1].stamp, Note.NOTES_LOST, str(state.notes_lost))
         state, rest = replace(state, notes_lost=0), (lost,)
     state = replace(state, unwritten=rest, cannot_record=False)
-    for entry in batch:
-        state = recall(state, entry)
-    return state, effects
+    return _recalled(state, batch), effects
 
 
 def stopping(state: State, event: events.Stopping) -> Step:
     """The last commit of a run that ends in order: what still waits, and the end itself."""
     stopped = _entry(state, event.stamp, Note.STOPPED, "")
-    return replace(state, unwritten=()), (Record((*state.unwritten, stopped)),)
+    batch = (*state.unwritten, stopped)
+    return _recalled(replace(state, unwritten=()), batch), (Record(batch),)
+
+
+def _recalled(state: State, batch: tuple[Entry, ...]) -> State:
+    for entry in batch:
+        state = recall(state, entry)
+    return state

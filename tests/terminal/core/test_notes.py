@@ -45,6 +45,8 @@ def test_a_detail_is_cleaned_of_what_could_keep_a_note_from_being_written() -> N
 
 
 def test_a_clean_end_is_the_last_record_with_whatever_still_waited() -> None:
-    wall = Wall().on(events.ReaderLost(NOW, "unplugged"), events.Stopping(NOW))
+    wall = Wall().on(events.ReaderLost(NOW, "unplugged"))
+    wall.on(events.Stopping(wall.after(seconds=9)))
     assert [entry.reason for entry in wall.recorded] == [Note.READER_LOST, Note.STOPPED]
     assert wall.recorded[0].detail == ""
+    assert wall.state.synced_at == wall.after(seconds=9).at
